@@ -1,0 +1,214 @@
+"""Runs job cases through a runner and reports what happened to each."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import coordinator as fake
+import payloads
+
+CONFIG = """concurrent = {concurrent}
+check_interval = 1
+shutdown_timeout = 5
+
+[[runners]]
+  name = "case-runner"
+  url = "{url}"
+  id = 1
+  token = "glrt-t1_caseRunner0123456789"
+  executor = "shell"
+  shell = "bash"
+  limit = 0
+  request_concurrency = {concurrent}
+  output_limit = {output_limit}
+  builds_dir = "{work}/builds"
+  cache_dir = "{work}/cache"
+"""
+
+
+class Case:
+    def __init__(self, name, make, expect=None, patch=None, put=None, upload=None, raw=None, limit=90, own=False,
+                 after=None):
+        self.name = name
+        self.make = make  # (world) -> payload, or a list of payloads run one after the other; the last one counts
+        self.expect = expect or {}
+        self.faults = {"patch": patch, "put": put, "upload": upload}
+        self.raw = raw
+        self.limit = limit  # seconds
+        self.own = own  # a wish of ours: the genuine runner is not expected to pass
+        self.after = after  # (result, world) -> problem or None
+
+
+class World:
+    """One runner process, its directories, and the repositories that payloads may use."""
+
+    def __init__(self, binary, concurrent=8, output_limit=4096, environment=None):
+        self.work = tempfile.mkdtemp(prefix="forerunner-jobs.")
+        self.git_root = os.path.join(self.work, "git")
+        os.makedirs(self.git_root)
+        self.server = fake.Coordinator(self.git_root)
+        self.url = self.server.url
+        self.repositories = {}
+        config = os.path.join(self.work, "config.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(url=self.url, work=self.work, concurrent=concurrent, output_limit=output_limit))
+        os.makedirs(os.path.join(self.work, "home"))
+        self.environment = dict(os.environ, HOME=os.path.join(self.work, "home"),
+                                FORERUNNER_STATE_DIR=os.path.join(self.work, "state"), **(environment or {}))
+        self.binary = binary
+        self.log = open(os.path.join(self.work, "runner.log"), "wb")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.binary, "run", "--config", os.path.join(self.work, "config.toml"), "--working-directory", self.work],
+            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True)
+
+    def repository(self, name="group/project.git", files=None):
+        if name not in self.repositories:
+            self.repositories[name] = payloads.make_repository(self.git_root, name, files)
+        return ("%s/%s" % (self.url, name), self.repositories[name], "main")
+
+    def stop(self, remove=True):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.server.close()
+        if remove:
+            shutil.rmtree(self.work, ignore_errors=True)
+
+
+def survivors(marker):
+    found = subprocess.run(["pgrep", "-f", marker], stdout=subprocess.PIPE, check=False).stdout.split()
+    return [pid for pid in found if int(pid) != os.getpid()]
+
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[mK]")
+SECTION = re.compile(r"section_(start|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]]*\])?\r")
+
+
+def normalize(log, work):
+    """The log without what legitimately differs: versions, times, ids, directories, colours."""
+    text = log.decode("utf-8", "replace").replace(work, "<work>")
+    text = SECTION.sub(lambda m: "<%s %s>" % (m[1], m[2]), text)
+    text = re.sub(r"Running with \S+ .*", "Running with <runner>", text)
+    text = re.sub(r"  on case-runner .*", "  on <runner>", text)
+    text = re.sub(r"(Gitaly correlation ID: ).*", r"\1<id>", text)
+    text = re.sub(r"glcbt-64_\d+", "<token>", text)
+    lines = [line for line in text.split("\n") if "  feature flags:" not in line]
+    return "\n".join(lines)
+
+
+def plain(text):
+    return ESCAPES.sub("", text)
+
+
+class Result:
+    def __init__(self, case, job, work):
+        self.case = case
+        self.job = job
+        self.state = (job.final or {}).get("state", "none")
+        self.reason = (job.final or {}).get("failure_reason", "")
+        self.exit_code = (job.final or {}).get("exit_code", 0)
+        self.log = normalize(bytes(job.log), work)
+        self.text = plain(self.log)
+        self.raw_log = bytes(job.log)
+        self.calls = job.calls
+        self.uploads = job.uploads
+        self.seconds = (job.finished or time.monotonic()) - (job.handed_out or time.monotonic())
+
+    def problems(self, world):
+        expect, found = self.case.expect, []
+        for key, value in (("state", self.state), ("reason", self.reason), ("exit_code", self.exit_code)):
+            if key in expect and expect[key] != value:
+                found.append("%s is %r, not %r" % (key, value, expect[key]))
+        for text in expect.get("has", []):
+            if text not in self.text:
+                found.append("the log lacks %r" % text)
+        for text in expect.get("lacks", []):
+            if text in self.text or text.encode() in self.raw_log:
+                found.append("the log has %r" % text)
+        if "calls" in expect and self.calls != expect["calls"]:
+            found.append("calls are %r" % self.calls)
+        if "under" in expect and self.seconds > expect["under"]:
+            found.append("took %.1f s" % self.seconds)
+        if "marker" in expect:
+            left = survivors(expect["marker"])
+            if left:
+                found.append("survivors %r" % left)
+                for pid in left:
+                    os.kill(int(pid), signal.SIGKILL)
+        if self.job.final and "output" in self.job.final and self.job.status in ("success", "failed"):
+            size = self.job.final["output"].get("bytesize", 0)
+            if self.state == "success" and self.raw_log and size != len(self.raw_log):
+                found.append("bytesize %d, log has %d" % (size, len(self.raw_log)))
+        if self.case.after and not found:
+            problem = self.case.after(self, world)
+            if problem:
+                found.append(problem)
+        return found
+
+
+def run(world, cases, parallel=8, report=None):
+    """Runs all cases, some at a time; yields Result in the order they end."""
+    waiting, active, results = list(cases), [], []
+    while waiting or active:
+        while waiting and len(active) < parallel:
+            case = waiting.pop(0)
+            made = case.make(world)
+            chain = made if isinstance(made, list) else [made]
+            jobs = [fake.Job(p) for p in chain]
+            jobs[-1].patch, jobs[-1].put, jobs[-1].upload = (case.faults[k] for k in ("patch", "put", "upload"))
+            jobs[-1].raw = case.raw(chain[-1]) if case.raw else None
+            world.server.add(jobs[0])
+            active.append((case, jobs, time.monotonic()))
+        for entry in list(active):
+            case, jobs, started = entry
+            if len(jobs) > 1 and jobs[0].done.is_set():
+                jobs.pop(0)
+                world.server.add(jobs[0])
+            elif jobs[0].done.is_set() or time.monotonic() - started > case.limit:
+                active.remove(entry)
+                result = Result(case, jobs[-1], world.work)
+                results.append(result)
+                if report:
+                    report(result)
+        time.sleep(0.01)
+    return results
+
+
+def main():
+    import cases
+    binary = os.environ.get("FORERUNNER") or sys.exit("set FORERUNNER to the program")
+    wanted = sys.argv[1:]
+    chosen = [c for c in cases.all_cases() if not wanted or any(w in c.name for w in wanted)]
+    world = World(binary)
+    failed = 0
+
+    def report(result):
+        nonlocal failed
+        problems = result.problems(world)
+        print("%-4s %-52s %5.2f s  %s" % ("ok" if not problems else "FAIL", result.case.name, result.seconds,
+                                         "; ".join(problems)), flush=True)
+        if problems:
+            failed += 1
+            print("     state %s, reason %s, exit code %s, calls %s" % (
+                result.state, result.reason, result.exit_code, result.calls))
+            print("\n".join("     | " + line for line in result.log.split("\n")[-40:]))
+
+    run(world, chosen, report=report)
+    if failed:
+        print("runner log: %s/runner.log" % world.work)
+    world.stop(remove=not failed)
+    print("%d cases, %d failed" % (len(chosen), failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
