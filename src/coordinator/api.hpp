@@ -1,0 +1,109 @@
+// The REST framework: a resource file registers its routes here; each handler gets a Call with the caller's identity
+// and parameters and returns a Reply.
+//
+// Handlers run on the server's pool threads and may block. What they throw becomes a 500. Routes are given without
+// "/api/v4"; `:name` matches one segment, decoded.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/app.hpp"
+#include "coordinator/params.hpp"
+#include "coordinator/permissions.hpp"
+#include "coordinator/reply.hpp"
+#include "net/http_server.hpp"
+
+namespace coordinator {
+
+struct Identity {
+  enum class Kind { kAnonymous, kUser, kJob };
+  Kind kind = Kind::kAnonymous;
+  std::int64_t user_id = 0; // kUser; for kJob the job's user
+  std::string username;
+  bool admin = false;
+  std::int64_t token_id = 0; // access_tokens.id
+  std::vector<std::string> scopes;
+  std::int64_t job_id = 0;     // kJob
+  std::int64_t project_id = 0; // kJob: the job's project
+
+  bool signed_in() const { return kind != Kind::kAnonymous; }
+  bool has_scope(std::string_view scope) const;
+  Actor actor() const { return {.known = signed_in(), .admin = admin, .user_id = user_id}; }
+};
+
+class Call {
+ public:
+  Call(App& app_in, net::Request request_in) : app(app_in), request(std::move(request_in)) {}
+
+  App& app;
+  net::Request request;
+  Identity identity;
+  Params params; // empty for spooled routes but for the query
+  std::vector<std::string> path_names;
+
+  const std::string& path(std::string_view name) const; // a `:name` of the pattern
+  // The same as a number; nullopt when it is none.
+  std::optional<std::int64_t> path_id(std::string_view name) const;
+  std::string_view header(std::string_view name) const; // "" when absent
+  std::int64_t now() const { return app.now(); }
+
+  // X-Page … and Link for a page out of `total` rows; without totals when it is nullopt.
+  Reply page_reply(json::Value array, const Page& page, std::optional<std::int64_t> total) const;
+};
+
+enum class Auth {
+  kNone,     // the handler knows its own tokens (runner endpoints)
+  kOptional, // anonymous allowed; wrong credentials are 401
+  kUser,     // 401 without a user
+  kAdmin,    // and 403 without being administrator
+};
+
+struct Route {
+  Auth auth = Auth::kUser;
+  // Scopes that suffice; empty: api, and read_api for GET.
+  std::vector<std::string> scopes = {};
+  bool job_token = false; // a CI job token is accepted as well
+  std::size_t max_body = 1 << 20;
+  bool spool = false;
+  bool parse_body = true; // false: the handler reads request.body itself
+};
+
+using ApiHandler = std::function<Outcome<Reply>(Call&)>;
+// Keeps the responder as long as it wants: long polling, streams.
+using AsyncHandler = std::function<void(std::shared_ptr<Call>, net::Responder)>;
+
+class Api {
+ public:
+  Api(App& app, net::HttpServer& http) : app_(app), http_(http) {}
+
+  void get(std::string_view pattern, ApiHandler handler, Route route = {}) { add("GET", pattern, handler, route); }
+  void post(std::string_view pattern, ApiHandler handler, Route route = {}) { add("POST", pattern, handler, route); }
+  void put(std::string_view pattern, ApiHandler handler, Route route = {}) { add("PUT", pattern, handler, route); }
+  void patch(std::string_view pattern, ApiHandler handler, Route route = {}) { add("PATCH", pattern, handler, route); }
+  void remove(std::string_view pattern, ApiHandler handler, Route route = {}) {
+    add("DELETE", pattern, handler, route);
+  }
+  void add(std::string_view method, std::string_view pattern, ApiHandler handler, Route route);
+  void add_async(std::string_view method, std::string_view pattern, AsyncHandler handler, Route route);
+
+  App& app() { return app_; }
+  net::HttpServer& http() { return http_; } // for routes outside /api/v4 (git, pages)
+
+ private:
+  App& app_;
+  net::HttpServer& http_;
+};
+
+// Who the request's credentials belong to (runner-tokens digest §2.3); also for routes outside the API. An unknown or
+// expired credential is a 401 Reply, none at all is kAnonymous.
+Outcome<Identity> authenticate(App& app, const net::Request& request, const Params& params);
+// The user of an access token given as such (git's basic authentication); 401 when it is not valid.
+Outcome<Identity> authenticate_token(App& app, std::string_view token);
+
+} // namespace coordinator

@@ -1,0 +1,66 @@
+// App: what every handler can reach. Made by Server, outlives all requests; each member is thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/secret.hpp"
+#include "coordinator/rate_limit.hpp"
+#include "coordinator/store.hpp"
+#include "coordinator/vault.hpp"
+
+namespace coordinator {
+
+struct Options {
+  std::string listen = "127.0.0.1:8929";
+  std::string data_dir;
+  std::string external_url; // empty: http://<listen address>
+  std::size_t threads = 0;  // 0: chosen by the number of processors
+  // First credentials of `root`; empty: generated on the first start. coordinator::run() reads them from
+  // FORERUNNER_ROOT_TOKEN and FORERUNNER_ROOT_PASSWORD when they are empty.
+  base::Secret root_token;
+  base::Secret root_password;
+};
+
+// Calls across parts of the coordinator: whoever knows that something happened calls the function, whoever cares adds
+// one while the server is assembled. Called after the commit, on a pool thread.
+template <class... Args>
+class Event {
+ public:
+  void add(std::function<void(Args...)> handler) { handlers_.push_back(std::move(handler)); }
+  void operator()(Args... args) const {
+    for (const auto& handler : handlers_) handler(args...);
+  }
+
+ private:
+  std::vector<std::function<void(Args...)>> handlers_;
+};
+
+struct Events {
+  Event<std::int64_t> runner_changed; // edited, assigned, resumed, created: its waiting polls look again
+  Event<std::int64_t> runner_deleted;
+  Event<> eligibility_changed;                      // settings of projects or groups that decide who gets which job
+  Event<std::int64_t> project_created;              // makes its repository
+  Event<std::int64_t, std::string> project_deleted; // id, full path: removes its files
+};
+
+struct App {
+  Options options;
+  std::string url; // external URL without trailing slash
+  Store& store;
+  Vault& vault;
+  base::Clock& clock;
+  RateLimiter& limiter;
+  Events events;
+
+  std::int64_t now() const { return clock.unix_micros() / 1000; }
+  std::string path(std::string_view name) const; // below the data directory
+};
+
+// GitLab's version that we answer as; clients choose their behaviour by it.
+inline constexpr std::string_view kEmulatedVersion = "18.1.0";
+
+} // namespace coordinator

@@ -1,0 +1,118 @@
+// Groups, personal namespaces, projects, memberships and protected refs. Functions run inside a transaction.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/api.hpp"
+#include "coordinator/app.hpp"
+#include "coordinator/permissions.hpp"
+#include "coordinator/store.hpp"
+#include "json/json.hpp"
+
+namespace coordinator::model {
+
+struct Namespace {
+  std::int64_t id = 0;
+  std::string kind; // group, user
+  std::optional<std::int64_t> parent_id;
+  std::optional<std::int64_t> owner_id; // personal ones
+  std::string name;
+  std::string path;
+  std::string full_path;
+  std::vector<std::int64_t> chain; // root … itself
+  std::string description;
+  Visibility visibility = Visibility::kPrivate;
+  std::string shared_runners_setting;
+  bool runner_registration_enabled = true;
+  bool allow_runner_registration_token = true;
+  std::optional<std::int64_t> runner_token_expiration_interval;
+  std::optional<std::int64_t> subgroup_runner_token_expiration_interval;
+  std::optional<std::int64_t> project_runner_token_expiration_interval;
+  std::int64_t created_at = 0;
+  bool is_group() const { return kind == "group"; }
+};
+
+struct Project {
+  std::int64_t id = 0;
+  std::int64_t namespace_id = 0;
+  std::optional<std::int64_t> creator_id;
+  std::string name;
+  std::string path;
+  std::string full_path;
+  std::string namespace_path;
+  std::string description;
+  Visibility visibility = Visibility::kPrivate;
+  std::string default_branch;
+  std::vector<std::string> topics;
+  bool archived = false;
+  bool empty_repository = true;
+  bool builds_enabled = true;
+  bool shared_runners_enabled = true;
+  bool group_runners_enabled = true;
+  std::string ci_config_path; // empty: .gitlab-ci.yml
+  std::int64_t build_timeout = 3600;
+  std::string git_strategy;
+  std::optional<std::int64_t> git_depth;
+  bool auto_cancel = true;
+  bool separated_caches = true;
+  bool keep_latest_artifact = true;
+  bool public_jobs = true;
+  std::int64_t cache_index = 0;
+  std::optional<std::int64_t> runner_token_expiration_interval;
+  std::int64_t created_at = 0;
+  std::int64_t updated_at = 0;
+  std::int64_t last_activity_at = 0;
+};
+
+std::string_view to_string(Visibility visibility);
+
+base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::int64_t id);
+// By number or by full path (any letter case); path_or_id as it stands in a URL, decoded.
+base::Result<std::optional<Namespace>> find_group(Transaction& tx, std::string_view path_or_id);
+base::Result<std::optional<Project>> find_project(Transaction& tx, std::int64_t id);
+base::Result<std::optional<Project>> find_project(Transaction& tx, std::string_view path_or_id);
+
+// Effective rights: the highest of all memberships on the way up that have not expired; the owner of a personal
+// namespace is Owner. A job token's caller has the rights of the job's user, for the job's own project only.
+base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Project& project, std::int64_t now);
+base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Namespace& space, std::int64_t now);
+base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now);
+
+// The project of a `:id` path segment that the caller may see, with his rights: 404 otherwise, as GitLab hides what one
+// may not know. The group likewise.
+struct ProjectAccess {
+  Project project;
+  Access access;
+};
+struct GroupAccess {
+  Namespace group;
+  Access access;
+};
+Outcome<ProjectAccess> visible_project(Transaction& tx, const Call& call, std::string_view path_or_id);
+Outcome<GroupAccess> visible_group(Transaction& tx, const Call& call, std::string_view path_or_id);
+// The same, and 403 below `level`.
+Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, int level); // of `:id`
+Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, int level);     // of `:id`
+
+struct ProtectedRef {
+  std::int64_t id = 0;
+  std::string name;
+  int push_access_level = kMaintainer;
+  int merge_access_level = kMaintainer;
+  int create_access_level = kMaintainer;
+  bool allow_force_push = false;
+};
+base::Result<std::vector<ProtectedRef>> protected_refs(Transaction& tx, std::int64_t project_id, std::string_view kind);
+base::Result<bool> is_protected(Transaction& tx, std::int64_t project_id, std::string_view ref, bool tag);
+// What a push needs: the lowest level among the matching rules; kDeveloper when none matches.
+base::Result<int> push_level(Transaction& tx, std::int64_t project_id, std::string_view ref, bool tag);
+
+std::string project_url(const App& app, const Project& project);        // web_url
+json::Value project_basic_json(const App& app, const Project& project); // id, name, paths, urls
+json::Value namespace_json(const App& app, const Namespace& space);
+
+} // namespace coordinator::model
