@@ -12,7 +12,6 @@ set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 option(FORERUNNER_FUZZ "Build the libFuzzer targets" OFF)
@@ -37,9 +36,9 @@ add_compile_options(
   -fstack-protector-strong
   -fpch-instantiate-templates  # halves the cost of the precompiled standard headers
 )
-add_compile_definitions(_FILE_OFFSET_BITS=64 SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
-add_link_options(-fuse-ld=lld -Wl,--gc-sections -Wl,-z,relro,-z,now)
-add_compile_options(-ffunction-sections -fdata-sections)
+add_compile_definitions(_FILE_OFFSET_BITS=64)
+add_link_options(-fuse-ld=lld -Wl,--gc-sections -Wl,-z,relro,-z,now -pie)
+add_compile_options(-ffunction-sections -fdata-sections -fPIE) # the same for all, so that one precompiled header fits
 
 if(FORERUNNER_SANITIZE)
   # -fno-sanitize=function: coroutines and UBSan's function check do not link together.

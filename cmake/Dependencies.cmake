@@ -33,4 +33,5 @@ find_path(CURL_INCLUDE curl/curl.h REQUIRED)
 
 find_package(GTest REQUIRED)
 add_library(forerunner_gtest INTERFACE)
-target_link_libraries(forerunner_gtest INTERFACE GTest::gtest GTest::gtest_main Threads::Threads)
+find_library(RAPIDCHECK librapidcheck.a REQUIRED)
+target_link_libraries(forerunner_gtest INTERFACE GTest::gtest GTest::gtest_main ${RAPIDCHECK} Threads::Threads)

@@ -9,6 +9,11 @@ function(forerunner_module name)
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
 
+  if(NOT sources) # headers only, so far
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${M_DEPS})
+    return()
+  endif()
   add_library(${name} STATIC ${sources})
   set_target_properties(${name} PROPERTIES OUTPUT_NAME forerunner_${name})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)

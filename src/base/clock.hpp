@@ -9,8 +9,8 @@ namespace base {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual std::chrono::steady_clock::time_point now() const = 0;  // for deadlines and intervals
-  virtual std::int64_t unix_micros() const = 0;                   // for what users read
+  virtual std::chrono::steady_clock::time_point now() const = 0; // for deadlines and intervals
+  virtual std::int64_t unix_micros() const = 0;                  // for what users read
 };
 
 class SystemClock final : public Clock {
@@ -37,4 +37,4 @@ class FakeClock final : public Clock {
   std::int64_t micros_ = 1'767'323'045'000'001;
 };
 
-}  // namespace base
+} // namespace base

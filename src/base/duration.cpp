@@ -19,13 +19,13 @@ std::optional<double> unit_nanoseconds(std::string_view unit) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string fraction(std::int64_t value, int digits) {  // ".5" for 500 of 3 digits, "" for 0
+std::string fraction(std::int64_t value, int digits) { // ".5" for 500 of 3 digits, "" for 0
   if (value == 0) return "";
   std::string text = fmt::format("{:0{}}", value, digits);
   while (text.back() == '0') text.pop_back();
   return "." + text;
 }
-}  // namespace
+} // namespace
 
 std::optional<Nanoseconds> parse_go_duration(std::string_view text) {
   bool negative = false;
@@ -137,4 +137,4 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
   return static_cast<std::int64_t>(timegm(&tm)) - offset;
 }
 
-}  // namespace base
+} // namespace base

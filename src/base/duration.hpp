@@ -23,4 +23,4 @@ std::string format_utc_millis(std::int64_t unix_millis);
 // Seconds since the epoch from RFC 3339 (offset and fraction accepted, fraction dropped).
 std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
-}  // namespace base
+} // namespace base

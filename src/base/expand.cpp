@@ -2,9 +2,7 @@
 
 namespace base {
 namespace {
-bool is_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 bool is_special(char c) {
   return c == '*' || c == '#' || c == '$' || c == '@' || c == '!' || c == '?' || c == '-' || (c >= '0' && c <= '9');
 }
@@ -28,7 +26,7 @@ Reference parse_reference(std::string_view rest) {
   while (end < rest.size() && is_name(rest[end])) ++end;
   return {rest.substr(0, end), end};
 }
-}  // namespace
+} // namespace
 
 std::string expand(std::string_view text, const Lookup& lookup) {
   std::string out;
@@ -54,4 +52,4 @@ std::string expand(std::string_view text, const Lookup& lookup) {
   return out;
 }
 
-}  // namespace base
+} // namespace base

@@ -16,4 +16,4 @@ using Lookup = std::function<std::optional<std::string>(std::string_view name)>;
 // what lookup says for "$", or "$" when it says nothing.
 std::string expand(std::string_view text, const Lookup& lookup);
 
-}  // namespace base
+} // namespace base

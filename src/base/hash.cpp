@@ -21,7 +21,7 @@ std::string random_from(std::string_view alphabet, std::size_t count) {
   for (char& c : out) c = alphabet[randombytes_uniform(static_cast<std::uint32_t>(alphabet.size()))];
   return out;
 }
-}  // namespace
+} // namespace
 
 std::string sha256(std::string_view bytes) {
   std::string digest(crypto_hash_sha256_BYTES, '\0');
@@ -83,4 +83,4 @@ std::string random_request_id() {
   return hex_encode(bytes);
 }
 
-}  // namespace base
+} // namespace base

@@ -8,15 +8,15 @@
 
 namespace base {
 
-std::string sha256(std::string_view bytes);      // 32 raw bytes
-std::string sha256_hex(std::string_view bytes);  // 64 lower-case hex digits
-std::string hmac_sha256(std::string_view key, std::string_view message);  // 32 raw bytes
+std::string sha256(std::string_view bytes);                              // 32 raw bytes
+std::string sha256_hex(std::string_view bytes);                          // 64 lower-case hex digits
+std::string hmac_sha256(std::string_view key, std::string_view message); // 32 raw bytes
 
-class Sha256 {  // incremental
+class Sha256 { // incremental
  public:
   Sha256();
   void update(std::string_view bytes);
-  std::string hex();  // ends the computation
+  std::string hex(); // ends the computation
 
  private:
   alignas(8) unsigned char state_[128];
@@ -34,4 +34,4 @@ std::string random_token(std::size_t count);
 // 32 lower-case hex digits: a version 4 UUID without dashes (GitLab's X-Request-Id).
 std::string random_request_id();
 
-}  // namespace base
+} // namespace base

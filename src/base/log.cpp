@@ -18,13 +18,20 @@ std::atomic<int> g_fd{2};
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::kPanic: return "panic";
-    case Level::kFatal: return "fatal";
-    case Level::kError: return "error";
-    case Level::kWarning: return "warning";
-    case Level::kInfo: return "info";
-    case Level::kDebug: return "debug";
-    case Level::kTrace: return "trace";
+    case Level::kPanic:
+      return "panic";
+    case Level::kFatal:
+      return "fatal";
+    case Level::kError:
+      return "error";
+    case Level::kWarning:
+      return "warning";
+    case Level::kInfo:
+      return "info";
+    case Level::kDebug:
+      return "debug";
+    case Level::kTrace:
+      return "trace";
   }
   return "info";
 }
@@ -33,11 +40,21 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   for (unsigned char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (c < 0x20) {
           out += fmt::format("\\u{:04x}", c);
@@ -51,9 +68,9 @@ void append_json_string(std::string& out, std::string_view text) {
 
 bool needs_quotes(std::string_view text) {
   return text.empty() || !std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '/' || c == '@' || c == '^' || c == '+';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                  c == '_' || c == '/' || c == '@' || c == '^' || c == '+';
+         });
 }
 
 void append_field(std::string& out, std::string_view key, std::string_view value) {
@@ -65,7 +82,7 @@ void append_field(std::string& out, std::string_view key, std::string_view value
     out += value;
   }
 }
-}  // namespace
+} // namespace
 
 void set_level(Level level) { g_level = level; }
 void set_format(Format format) { g_format = format; }
@@ -74,8 +91,8 @@ bool enabled(Level level) { return level <= g_level.load(); }
 
 std::optional<Level> parse_level(std::string_view text) {
   std::string lower = to_lower(text);
-  for (Level level : {Level::kPanic, Level::kFatal, Level::kError, Level::kWarning, Level::kInfo, Level::kDebug,
-                      Level::kTrace})
+  for (Level level :
+       {Level::kPanic, Level::kFatal, Level::kError, Level::kWarning, Level::kInfo, Level::kDebug, Level::kTrace})
     if (lower == name_of(level)) return level;
   if (lower == "warn") return Level::kWarning;
   return std::nullopt;
@@ -165,4 +182,4 @@ void write(Level level, std::string_view message, const Fields& fields) {
   }
 }
 
-}  // namespace base::log
+} // namespace base::log

@@ -21,10 +21,10 @@ using Fields = std::vector<Field>;
 
 void set_level(Level level);
 void set_format(Format format);
-void set_output_fd(int fd);  // default 2
+void set_output_fd(int fd); // default 2
 bool enabled(Level level);
-std::optional<Level> parse_level(std::string_view text);    // panic fatal error warn warning info debug trace
-std::optional<Format> parse_format(std::string_view text);  // runner text json
+std::optional<Level> parse_level(std::string_view text);   // panic fatal error warn warning info debug trace
+std::optional<Format> parse_format(std::string_view text); // runner text json
 
 void write(Level level, std::string_view message, const Fields& fields = {});
 inline void debug(std::string_view message, const Fields& fields = {}) { write(Level::kDebug, message, fields); }
@@ -38,4 +38,4 @@ inline void fatal(std::string_view message, const Fields& fields = {}) { write(L
 std::string format_line(Format format, Level level, std::string_view message, const Fields& fields, bool colour,
                         std::string_view time);
 
-}  // namespace base::log
+} // namespace base::log

@@ -7,19 +7,32 @@ namespace base {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInvalidInput: return "invalid input";
-    case ErrorKind::kNotFound: return "not found";
-    case ErrorKind::kConflict: return "conflict";
-    case ErrorKind::kUnauthorized: return "unauthorized";
-    case ErrorKind::kForbidden: return "forbidden";
-    case ErrorKind::kUnavailable: return "unavailable";
-    case ErrorKind::kTimeout: return "timeout";
-    case ErrorKind::kCanceled: return "canceled";
-    case ErrorKind::kLimit: return "limit exceeded";
-    case ErrorKind::kIo: return "I/O error";
-    case ErrorKind::kChildFailed: return "child failed";
-    case ErrorKind::kSystem: return "system error";
-    case ErrorKind::kInternal: return "internal error";
+    case ErrorKind::kInvalidInput:
+      return "invalid input";
+    case ErrorKind::kNotFound:
+      return "not found";
+    case ErrorKind::kConflict:
+      return "conflict";
+    case ErrorKind::kUnauthorized:
+      return "unauthorized";
+    case ErrorKind::kForbidden:
+      return "forbidden";
+    case ErrorKind::kUnavailable:
+      return "unavailable";
+    case ErrorKind::kTimeout:
+      return "timeout";
+    case ErrorKind::kCanceled:
+      return "canceled";
+    case ErrorKind::kLimit:
+      return "limit exceeded";
+    case ErrorKind::kIo:
+      return "I/O error";
+    case ErrorKind::kChildFailed:
+      return "child failed";
+    case ErrorKind::kSystem:
+      return "system error";
+    case ErrorKind::kInternal:
+      return "internal error";
   }
   return "unknown";
 }
@@ -50,4 +63,4 @@ std::unexpected<Error> fail_context(std::string outer, Error error) {
   return std::unexpected(std::move(error).context(std::move(outer)));
 }
 
-}  // namespace base
+} // namespace base

@@ -13,19 +13,19 @@
 namespace base {
 
 enum class ErrorKind {
-  kInvalidInput,  // the caller or the user gave something wrong
-  kNotFound,      // does not exist
-  kConflict,      // exists already, or somebody else holds it
-  kUnauthorized,  // no or wrong credentials
-  kForbidden,     // credentials known, right missing
-  kUnavailable,   // the other side cannot be reached or says "later"
-  kTimeout,       // a deadline passed
-  kCanceled,      // a cancel token was raised
-  kLimit,         // a limit (size, count, depth) was exceeded
-  kIo,            // a file or socket operation failed
-  kChildFailed,   // a child process ended with an error
-  kSystem,        // the operating system refused
-  kInternal,      // a bug of ours
+  kInvalidInput, // the caller or the user gave something wrong
+  kNotFound,     // does not exist
+  kConflict,     // exists already, or somebody else holds it
+  kUnauthorized, // no or wrong credentials
+  kForbidden,    // credentials known, right missing
+  kUnavailable,  // the other side cannot be reached or says "later"
+  kTimeout,      // a deadline passed
+  kCanceled,     // a cancel token was raised
+  kLimit,        // a limit (size, count, depth) was exceeded
+  kIo,           // a file or socket operation failed
+  kChildFailed,  // a child process ended with an error
+  kSystem,       // the operating system refused
+  kInternal,     // a bug of ours
 };
 
 std::string_view to_string(ErrorKind kind);
@@ -67,18 +67,18 @@ std::unexpected<Error> fail_errno(std::string what, int sys_errno);
 // fail(std::move(error).context(outer))
 std::unexpected<Error> fail_context(std::string outer, Error error);
 
-}  // namespace base
+} // namespace base
 
 // Runs an expression that yields a Result; returns its error from the enclosing function, else evaluates to the value.
-#define FR_TRY(expression)                                                      \
-  ({                                                                            \
-    auto fr_try_result = (expression);                                          \
-    if (!fr_try_result) return ::base::fail(std::move(fr_try_result.error()));  \
-    std::move(*fr_try_result);                                                  \
+#define FR_TRY(expression)                                                     \
+  ({                                                                           \
+    auto fr_try_result = (expression);                                         \
+    if (!fr_try_result) return ::base::fail(std::move(fr_try_result.error())); \
+    std::move(*fr_try_result);                                                 \
   })
 // The same for a Status.
-#define FR_CHECK(expression)                                                       \
-  do {                                                                             \
-    if (auto fr_check_result = (expression); !fr_check_result)                     \
-      return ::base::fail(std::move(fr_check_result.error()));                     \
+#define FR_CHECK(expression)                                   \
+  do {                                                         \
+    if (auto fr_check_result = (expression); !fr_check_result) \
+      return ::base::fail(std::move(fr_check_result.error())); \
   } while (false)

@@ -4,4 +4,4 @@
 
 namespace base {
 Secret::~Secret() { sodium_memzero(value_.data(), value_.size()); }
-}  // namespace base
+} // namespace base

@@ -28,4 +28,4 @@ class Secret {
 
 std::ostream& operator<<(std::ostream&, const Secret&) = delete;
 
-}  // namespace base
+} // namespace base

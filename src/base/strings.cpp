@@ -54,7 +54,7 @@ std::string percent_with(std::string_view text, bool plus) {
   }
   return out;
 }
-}  // namespace
+} // namespace
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -202,4 +202,4 @@ bool constant_time_equal(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-}  // namespace base
+} // namespace base

@@ -6,9 +6,9 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 // Result of looking at the character that starts at text[0].
 struct Step {
-  std::size_t length;  // bytes consumed
+  std::size_t length; // bytes consumed
   bool valid;
-  bool incomplete;  // more bytes could make it valid
+  bool incomplete; // more bytes could make it valid
 };
 
 Step step(std::string_view text) {
@@ -39,7 +39,7 @@ Step step(std::string_view text) {
   }
   return {need + 1, true, false};
 }
-}  // namespace
+} // namespace
 
 bool is_valid_utf8(std::string_view text) {
   while (!text.empty()) {
@@ -94,4 +94,4 @@ void Utf8Repair::finish(std::string& out) {
   pending_.clear();
 }
 
-}  // namespace base
+} // namespace base

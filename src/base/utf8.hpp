@@ -16,10 +16,10 @@ std::size_t utf8_prefix(std::string_view text, std::size_t limit);
 class Utf8Repair {
  public:
   void append(std::string_view chunk, std::string& out);
-  void finish(std::string& out);  // an incomplete character becomes U+FFFD
+  void finish(std::string& out); // an incomplete character becomes U+FFFD
 
  private:
   std::string pending_;
 };
 
-}  // namespace base
+} // namespace base

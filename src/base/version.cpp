@@ -43,4 +43,4 @@ std::string user_agent() {
   return text;
 }
 
-}  // namespace base
+} // namespace base

@@ -87,13 +87,27 @@ void dump_string(std::string& out, std::string_view raw) {
   out += '"';
   for (unsigned char c : raw) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (c < 0x20) {
           out += fmt::format("\\u{:04x}", c);
@@ -113,11 +127,21 @@ void dump_to(std::string& out, const Value& value, int indent, int level) {
     }
   };
   switch (value.type()) {
-    case Type::kNull: out += "null"; break;
-    case Type::kBool: out += value.as_bool() ? "true" : "false"; break;
-    case Type::kInteger: out += std::to_string(value.as_integer()); break;
-    case Type::kNumber: out += std::isfinite(value.as_number()) ? fmt::format("{}", value.as_number()) : "null"; break;
-    case Type::kString: dump_string(out, value.as_string()); break;
+    case Type::kNull:
+      out += "null";
+      break;
+    case Type::kBool:
+      out += value.as_bool() ? "true" : "false";
+      break;
+    case Type::kInteger:
+      out += std::to_string(value.as_integer());
+      break;
+    case Type::kNumber:
+      out += std::isfinite(value.as_number()) ? fmt::format("{}", value.as_number()) : "null";
+      break;
+    case Type::kString:
+      dump_string(out, value.as_string());
+      break;
     case Type::kArray: {
       out += '[';
       bool first = true;
@@ -162,17 +186,24 @@ base::Error parse_failure(std::string_view text, std::size_t position) {
   }
   return {base::ErrorKind::kInvalidInput, fmt::format("invalid JSON at line {}, column {}", line, column)};
 }
-}  // namespace
+} // namespace
 
 std::string_view to_string(Type type) {
   switch (type) {
-    case Type::kNull: return "null";
-    case Type::kBool: return "boolean";
-    case Type::kInteger: return "integer";
-    case Type::kNumber: return "number";
-    case Type::kString: return "string";
-    case Type::kArray: return "array";
-    case Type::kObject: return "object";
+    case Type::kNull:
+      return "null";
+    case Type::kBool:
+      return "boolean";
+    case Type::kInteger:
+      return "integer";
+    case Type::kNumber:
+      return "number";
+    case Type::kString:
+      return "string";
+    case Type::kArray:
+      return "array";
+    case Type::kObject:
+      return "object";
   }
   return "value";
 }
@@ -235,4 +266,4 @@ base::Result<Value> parse(std::string_view text, const ParseOptions& options) {
   return std::move(builder.root);
 }
 
-}  // namespace json
+} // namespace json

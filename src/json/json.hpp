@@ -74,7 +74,7 @@ class Value {
   void set(std::string_view key, Value value);
   // Appends; makes this an array if it is null.
   void push_back(Value value);
-  std::size_t size() const;  // of an array or object, 0 else
+  std::size_t size() const; // of an array or object, 0 else
 
   // Compact; invalid UTF-8 becomes U+FFFD. `indent` > 0: pretty.
   std::string dump(int indent = 0) const;
@@ -94,4 +94,4 @@ struct ParseOptions {
 // kInvalidInput with line and column; kLimit when nested too deeply. Integers beyond 64 bits become numbers.
 base::Result<Value> parse(std::string_view text, const ParseOptions& options = {});
 
-}  // namespace json
+} // namespace json
