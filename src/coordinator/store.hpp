@@ -59,6 +59,7 @@ class Row {
   std::optional<std::int64_t> optional_integer(std::string_view column) const;
   std::optional<double> optional_real(std::string_view column) const;
   std::optional<std::string> optional_text(std::string_view column) const { return cell(column); }
+  std::int64_t first_integer() const; // of the first column
 
  private:
   const std::optional<std::string>& cell(std::string_view column) const;

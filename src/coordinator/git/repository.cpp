@@ -1,0 +1,199 @@
+#include "coordinator/git/repository.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "sys/files.hpp"
+#include "sys/process.hpp"
+
+namespace coordinator::git {
+namespace {
+
+constexpr std::size_t kOutputLimit = 64u << 20;
+
+// Both hooks speak with the request's thread over two FIFOs: name, the ref lines, "end"; answered by lines to print
+// (after '|') and a verdict. No socket, no credentials, nothing to find at run time.
+constexpr std::string_view kHook = R"(#!/bin/sh
+[ -n "$FORERUNNER_HOOKS" ] || exit 0
+{ echo "NAME"; cat; echo end; } > "$FORERUNNER_HOOKS/up"
+verdict=deny
+while IFS= read -r line; do
+  case $line in
+    '|'*) printf '%s\n' "${line#?}" ;;
+    *) verdict=$line; break ;;
+  esac
+done < "$FORERUNNER_HOOKS/down"
+[ "$verdict" = ok ]
+)";
+
+bool safe_revision(std::string_view text) {
+  return !text.empty() && text.front() != '-' && text.size() < 1024 &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) {
+           return c <= ' ' || c == 0x7f || c == '~' || c == '^' || c == ':' || c == '?' || c == '*' || c == '[' ||
+                  c == '\\';
+         }) &&
+         text.find("..") == std::string_view::npos && text.find("@{") == std::string_view::npos;
+}
+
+bool is_sha(std::string_view text) {
+  return (text.size() == 40 || text.size() == 64) && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+std::vector<std::string> zero_separated(std::string_view text) {
+  std::vector<std::string> items = base::split(text, '\0');
+  if (!items.empty() && items.back().empty()) items.pop_back();
+  return items;
+}
+
+} // namespace
+
+std::string repository_path(const App& app, std::int64_t project_id) {
+  return app.path(fmt::format("repositories/{}.git", project_id));
+}
+
+std::vector<std::string> git_environment() {
+  std::vector<std::string> environment = {"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
+                                          "GIT_TERMINAL_PROMPT=0", "HOME=/nonexistent"};
+  environment.push_back("PATH=" + sys::get_env("PATH").value_or("/usr/local/bin:/usr/bin:/bin"));
+  // The data directory may belong to another user than the one that runs us (a mounted volume).
+  environment.insert(environment.end(),
+                     {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"});
+  return environment;
+}
+
+Repository::Repository(const App& app, std::int64_t project_id) : path_(repository_path(app, project_id)) {}
+
+bool Repository::exists() const { return sys::is_regular_file(path_ + "/HEAD"); }
+
+base::Result<std::string> Repository::run(std::vector<std::string> arguments) const {
+  std::string name = arguments.front();
+  sys::SpawnOptions options;
+  options.argv = {"git", "--git-dir=" + path_};
+  options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
+  options.env = git_environment();
+  auto output = FR_TRY(sys::run_command(options, {}, {}, kOutputLimit));
+  if (!output.status.success())
+    return base::fail(base::ErrorKind::kChildFailed,
+                      fmt::format("git {}: {}", name, std::string(base::trim(output.err))));
+  return std::move(output.out);
+}
+
+base::Status Repository::create() {
+  if (!exists()) {
+    FR_CHECK(sys::make_directories(sys::parent_path(path_), 0700));
+    FR_CHECK(run({"init", "--quiet", "--bare", "--initial-branch=main", path_}));
+    for (auto [key, value] : {std::pair{"uploadpack.allowAnySHA1InWant", "true"},
+                              {"uploadpack.hideRefs", "refs/keep-around"},
+                              {"receive.hideRefs", "refs/pipelines"},
+                              {"http.receivepack", "true"},
+                              {"receive.fsckObjects", "true"},
+                              {"gc.auto", "0"}})
+      FR_CHECK(run({"config", key, value}));
+  }
+  for (std::string_view hook : {"pre-receive", "post-receive"})
+    FR_CHECK(sys::atomic_write_file(fmt::format("{}/hooks/{}", path_, hook), base::replace_all(kHook, "NAME", hook),
+                                    0700));
+  return {};
+}
+
+base::Result<std::string> Repository::resolve(std::string_view ref) const {
+  if (!safe_revision(ref)) return base::fail(base::ErrorKind::kNotFound, "no such reference");
+  std::string text(ref);
+  for (const std::string& name : {"refs/heads/" + text, "refs/tags/" + text, text}) {
+    if (name == text && !is_sha(text) && !text.starts_with("refs/")) continue;
+    auto sha = run({"rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"});
+    if (sha) return std::string(base::trim(*sha));
+  }
+  return base::fail(base::ErrorKind::kNotFound, fmt::format("reference \"{}\" does not exist", text));
+}
+
+bool Repository::branch_exists(std::string_view name) const {
+  return safe_revision(name) &&
+         run({"show-ref", "--verify", "--quiet", "refs/heads/" + std::string(name)}).has_value();
+}
+
+bool Repository::tag_exists(std::string_view name) const {
+  return safe_revision(name) && run({"show-ref", "--verify", "--quiet", "refs/tags/" + std::string(name)}).has_value();
+}
+
+base::Result<Commit> Repository::commit(const std::string& sha) const {
+  if (!is_sha(sha)) return base::fail(base::ErrorKind::kInvalidInput, "not a commit id");
+  auto out = FR_TRY(run({"log", "-1", "--format=%H%x00%an%x00%ae%x00%cI%x00%s%x00%B%x00", sha}));
+  auto parts = base::split(out, '\0');
+  if (parts.size() < 6) return base::fail(base::ErrorKind::kInternal, "git log gave no commit");
+  return Commit{.sha = parts[0],
+                .author = fmt::format("{} <{}>", parts[1], parts[2]),
+                .author_name = parts[1],
+                .author_email = parts[2],
+                .timestamp = parts[3],
+                .title = parts[4],
+                .message = parts[5]};
+}
+
+base::Result<std::string> Repository::read(const std::string& sha, std::string_view path) const {
+  while (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  auto id = FR_TRY(blob_id(sha, path));
+  if (!id) return base::fail(base::ErrorKind::kNotFound, fmt::format("no file {}", path));
+  return run({"cat-file", "blob", *id});
+}
+
+base::Result<std::vector<std::string>> Repository::list(const std::string& sha) const {
+  return zero_separated(FR_TRY(run({"ls-tree", "-r", "-z", "--name-only", "--full-tree", sha})));
+}
+
+base::Result<std::optional<std::string>> Repository::blob_id(const std::string& sha, std::string_view path) const {
+  if (path.empty() || path.find('\0') != std::string_view::npos) return std::optional<std::string>();
+  auto out = FR_TRY(run({"--literal-pathspecs", "ls-tree", "-z", "--full-tree", sha, "--", std::string(path)}));
+  // "100644 blob <id>\t<name>"
+  auto fields = base::split_fields(out.substr(0, out.find('\t')));
+  if (fields.size() != 3 || fields[1] != "blob") return std::optional<std::string>();
+  return std::optional(fields[2]);
+}
+
+base::Result<std::optional<std::string>> Repository::last_commit(const std::string& sha, std::string_view path) const {
+  auto out = FR_TRY(run({"--literal-pathspecs", "log", "-1", "--format=%H", sha, "--", std::string(path)}));
+  std::string id(base::trim(out));
+  return id.empty() ? std::optional<std::string>() : std::optional(id);
+}
+
+base::Result<std::optional<std::vector<std::string>>> Repository::changed(const std::string& from,
+                                                                          const std::string& to) const {
+  using Paths = std::optional<std::vector<std::string>>;
+  if (!is_sha(from) || from == kZeroSha || !run({"cat-file", "-e", from + "^{commit}"})) return Paths();
+  return Paths(zero_separated(FR_TRY(run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to}))));
+}
+
+base::Result<std::vector<std::string>> Repository::changed_since(std::string_view ref, const std::string& sha) const {
+  std::string other = FR_TRY(resolve(ref));
+  auto merge_base = FR_TRY(run({"merge-base", other, sha}));
+  return zero_separated(FR_TRY(
+      run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", std::string(base::trim(merge_base)), sha})));
+}
+
+std::string Repository::tag_message(std::string_view name) const {
+  if (!safe_revision(name)) return "";
+  auto out = run({"for-each-ref", "--format=%(objecttype)%00%(contents)", "refs/tags/" + std::string(name)});
+  if (!out || !out->starts_with("tag")) return "";
+  return std::string(base::trim(std::string_view(*out).substr(std::min<std::size_t>(4, out->size()))));
+}
+
+base::Status Repository::pin(std::int64_t pipeline_id, const std::string& sha) const {
+  FR_CHECK(run({"update-ref", fmt::format("refs/pipelines/{}", pipeline_id), sha}));
+  return {};
+}
+
+void Repository::unpin(std::int64_t pipeline_id) const {
+  (void)run({"update-ref", "-d", fmt::format("refs/pipelines/{}", pipeline_id)});
+}
+
+base::Status Repository::set_head(std::string_view branch) const {
+  if (!safe_revision(branch)) return base::fail(base::ErrorKind::kInvalidInput, "not a branch name");
+  FR_CHECK(run({"symbolic-ref", "HEAD", "refs/heads/" + std::string(branch)}));
+  return {};
+}
+
+} // namespace coordinator::git

@@ -1,0 +1,172 @@
+#include "coordinator/store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "coordinator/schema.hpp"
+#include "coordinator/vault.hpp"
+#include "sys/files.hpp"
+
+namespace coordinator {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto dir = sys::TempDir::create("coordinator store"); // with a blank
+    ASSERT_TRUE(dir);
+    dir_.emplace(std::move(*dir));
+    reopen();
+  }
+  void reopen() {
+    store_.reset();
+    auto store = Store::open({.path = dir_->path("db.sqlite"), .readers = 2});
+    ASSERT_TRUE(store) << store.error().message();
+    store_ = std::move(*store);
+  }
+  base::Result<std::int64_t> put(std::string_view name, std::string_view value) {
+    return store_->write(
+        [&](Transaction& tx) { return tx.execute("INSERT INTO settings (name, value) VALUES (?, ?)", {name, value}); });
+  }
+  std::int64_t rows() {
+    return *store_->read([](Transaction& tx) { return tx.count("SELECT count(*) FROM settings"); });
+  }
+  std::optional<sys::TempDir> dir_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, MigratesOnceAndKeepsData) {
+  EXPECT_EQ(store_->schema_version(), static_cast<std::int64_t>(migrations().size()));
+  ASSERT_TRUE(put("a", "1"));
+  reopen();
+  EXPECT_EQ(rows(), 1);
+}
+
+TEST_F(StoreTest, RefusesANewerSchema) {
+  ASSERT_TRUE(store_->write(
+      [](Transaction& tx) { return tx.execute("INSERT INTO schema_version (version) VALUES (?)", {1000}); }));
+  store_.reset();
+  auto store = Store::open({.path = dir_->path("db.sqlite")});
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().kind(), base::ErrorKind::kConflict);
+}
+
+TEST_F(StoreTest, RollsBackOnErrorAndRunsActionsOnlyAfterCommit) {
+  int ran = 0;
+  auto failed = store_->write([&](Transaction& tx) -> base::Result<int> {
+    FR_CHECK(tx.execute("INSERT INTO settings (name, value) VALUES ('x', 'y')"));
+    tx.after_commit([&] { ++ran; });
+    return base::fail(base::ErrorKind::kLimit, "no");
+  });
+  EXPECT_FALSE(failed);
+  EXPECT_EQ(rows(), 0);
+  EXPECT_EQ(ran, 0);
+  ASSERT_TRUE(store_->write([&](Transaction& tx) -> base::Result<int> {
+    tx.after_commit([&] { ran += rows() == 0 ? 10 : 0; }); // outside the transaction: may open another
+    return 1;
+  }));
+  EXPECT_EQ(ran, 10);
+}
+
+TEST_F(StoreTest, ValuesKeepTheirTypesAndWidth) {
+  const std::int64_t big = 1'800'000'000'123;
+  const std::string bytes("a\0b?:c\xc3\xa9'", 9);
+  auto row = store_->read([&](Transaction& tx) {
+    return tx.query_one("SELECT ? AS big, ? AS bytes, ? AS none, ? AS half, '?' AS mark", {big, bytes, nullptr, 0.5});
+  });
+  ASSERT_TRUE(row) << row.error().message();
+  EXPECT_EQ((*row)->integer("big"), big);
+  EXPECT_EQ((*row)->text("bytes"), bytes);
+  EXPECT_TRUE((*row)->is_null("none"));
+  EXPECT_EQ((*row)->optional_integer("none"), std::nullopt);
+  EXPECT_EQ((*row)->real("half"), 0.5);
+  EXPECT_EQ((*row)->text("mark"), "?");
+  EXPECT_THROW((*row)->text("nothing"), std::logic_error);
+}
+
+TEST_F(StoreTest, OneStatementServesNullsAndValuesInTurn) {
+  for (int round = 0; round < 3; ++round) {
+    for (const Bind& value : {Bind(nullptr), Bind(5), Bind("text"), Bind(0.5)}) {
+      auto row = store_->read([&](Transaction& tx) { return tx.query_one("SELECT ? AS v", {value}); });
+      ASSERT_TRUE(row) << row.error().message();
+      EXPECT_EQ((*row)->is_null("v"), value.value().index() == 0);
+    }
+  }
+}
+
+TEST_F(StoreTest, UniqueViolationIsAConflictAndTheConnectionGoesOn) {
+  ASSERT_TRUE(put("a", "1"));
+  auto again = put("a", "2");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind(), base::ErrorKind::kConflict);
+  EXPECT_TRUE(put("b", "2"));
+}
+
+TEST_F(StoreTest, ReadersCannotWriteAndDoNotNest) {
+  auto written = store_->read([](Transaction& tx) { return tx.execute("DELETE FROM settings"); });
+  EXPECT_FALSE(written);
+  auto nested = store_->write([&](Transaction&) { return put("x", "y"); });
+  EXPECT_FALSE(nested);
+  EXPECT_TRUE(put("x", "y"));
+}
+
+TEST_F(StoreTest, InsertGivesTheIdAndIdsAreNotReused) {
+  const auto insert = [&] {
+    return *store_->write([](Transaction& tx) {
+      return tx.insert("INSERT INTO audit_events (at, actor_kind, action, target) VALUES (1, 'user', 'a', 't')");
+    });
+  };
+  EXPECT_EQ(insert(), 1);
+  EXPECT_EQ(insert(), 2);
+  ASSERT_TRUE(store_->write([](Transaction& tx) { return tx.execute("DELETE FROM audit_events"); }));
+  EXPECT_EQ(insert(), 3);
+}
+
+TEST_F(StoreTest, ManyThreadsCountRight) {
+  ASSERT_TRUE(put("n", "0"));
+  std::vector<std::jthread> threads;
+  std::atomic<int> errors = 0;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 30; ++i) {
+        auto done = store_->write([](Transaction& tx) {
+          return tx.execute("UPDATE settings SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'n'");
+        });
+        if (!done || *done != 1) ++errors;
+        if (rows() != 1) ++errors;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(errors, 0);
+  auto row = store_->read([](Transaction& tx) { return tx.query_one("SELECT value FROM settings"); });
+  EXPECT_EQ((*row)->text("value"), "180");
+}
+
+TEST(Vault, SealsAndRefusesForeignKeys) {
+  auto dir = sys::TempDir::create();
+  ASSERT_TRUE(dir);
+  auto vault = Vault::open(dir->path());
+  ASSERT_TRUE(vault) << vault.error().message();
+  const auto sealed = vault->seal("GR1348941secret");
+  EXPECT_EQ(sealed.find("secret"), std::string::npos);
+  EXPECT_NE(sealed, vault->seal("GR1348941secret"));
+  EXPECT_EQ(*Vault::open(dir->path())->unseal(sealed), "GR1348941secret");
+  EXPECT_EQ(*vault->unseal(vault->seal("")), "");
+  EXPECT_FALSE(Vault(base::Secret(std::string(32, 'k'))).unseal(sealed));
+  EXPECT_FALSE(vault->unseal("AAAA"));
+}
+
+TEST(Vault, Passwords) {
+  const auto hash = hash_password("correct horse");
+  ASSERT_TRUE(hash);
+  EXPECT_TRUE(hash->starts_with("$argon2id$"));
+  EXPECT_TRUE(verify_password(*hash, "correct horse"));
+  EXPECT_FALSE(verify_password(*hash, "correct hors"));
+  EXPECT_FALSE(verify_password("", "x"));
+}
+
+} // namespace
+} // namespace coordinator
