@@ -197,11 +197,10 @@ struct RegisterAnswer {
 base::Result<RegisterAnswer> parse_register_answer(std::string_view body);
 
 enum class VerifyOutcome {
-  kValid,       // 200 and understood
-  kAskAgain,    // no answer, or a 200 that is not JSON: upstream asks a second time, where only the status counts
-  kDead,        // 403
-  kClientError, // our configuration
-  kFailed,      // anything else
+  kValid,    // 200 and understood
+  kAskAgain, // no answer, or a 200 that is not JSON: upstream asks a second time, where only the status counts
+  kDead,     // 403
+  kFailed,   // anything else
 };
 VerifyOutcome classify_verify(const Answer& answer);
 
