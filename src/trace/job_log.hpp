@@ -68,9 +68,11 @@ class JobLog {
   void section_start(std::string_view name, std::int64_t unix_seconds);
   void section_end(std::string_view name, std::int64_t unix_seconds);
 
-  // End of a stage: everything its streams held back comes out, in front of whatever is written next. The streams are
-  // as new afterwards.
+  // End of a stage: everything its two streams held back comes out, in front of whatever is written next. They are as
+  // new afterwards.
   void flush_stream_ends();
+  // The same for one stream: a service that ended.
+  void end_stream(Stream stream);
 
   // A secret that became known now; holds for everything that is not yet in the sink.
   void add_mask(std::string_view value);

@@ -27,7 +27,6 @@ class LimitWriter {
   void close(std::string_view line_header = {});
 
   bool exceeded() const { return exceeded_; }
-  // Whether the log, as it was before the limit, ended inside a line.
   std::uint64_t dropped() const { return dropped_; }
 
  private:

@@ -42,6 +42,8 @@ class FileSpool final : public Sink {
  private:
   explicit FileSpool(Grew grew) : grew_(std::move(grew)) {}
   bool flush_locked();
+  bool report_loss();
+  void lose(std::size_t bytes);
   std::size_t write_some(std::string_view bytes);
 
   mutable std::mutex mutex_;
@@ -52,6 +54,7 @@ class FileSpool final : public Sink {
   std::uint32_t crc_ = 0;
   std::uint64_t lost_ = 0;       // in all
   std::uint64_t unreported_ = 0; // not yet told in the log
+  std::string owed_;             // goes first: the rest of a cut character, or of the sentence about the loss
   int last_errno_ = 0;
 };
 
