@@ -33,6 +33,7 @@ class Node {
   Node() = default;
   static Node string(std::string text, Mark mark = {});
   static Node integer(std::int64_t value, Mark mark = {});
+  static Node floating(double value, Mark mark = {});
   static Node boolean(bool value, Mark mark = {});
   static Node sequence(std::vector<Node> items, Mark mark = {});
   static Node mapping(Mark mark = {});
@@ -82,7 +83,7 @@ class Node {
   friend bool operator==(const Node& a, const Node& b);
 
  private:
-  friend class ScalarResolver;
+  friend struct Scalars;
   Kind kind_ = Kind::kNull;
   Mark mark_;
   std::int64_t integer_ = 0;
