@@ -210,6 +210,7 @@ CREATE TABLE runner_managers (
   features TEXT NOT NULL DEFAULT '{}',
   labels TEXT NOT NULL DEFAULT '{}',
   creation_state TEXT NOT NULL DEFAULT 'started',
+  last_digest TEXT,
   created_at BIGINT NOT NULL,
   contacted_at BIGINT,
   UNIQUE (runner_id, system_id));

@@ -90,8 +90,7 @@ base::Status Repository::create() {
                               {"uploadpack.hideRefs", "refs/keep-around"},
                               {"receive.hideRefs", "refs/pipelines"},
                               {"http.receivepack", "true"},
-                              {"receive.fsckObjects", "true"},
-                              {"gc.auto", "0"}})
+                              {"receive.fsckObjects", "true"}})
       FR_CHECK(run({"config", key, value}));
   }
   for (std::string_view hook : {"pre-receive", "post-receive"})

@@ -43,7 +43,10 @@ struct Project {
   std::string name;
   std::string path;
   std::string full_path;
-  std::string namespace_path;
+  std::string namespace_path; // full
+  std::string namespace_name;
+  std::string namespace_kind;
+  std::optional<std::int64_t> namespace_parent_id;
   std::string description;
   Visibility visibility = Visibility::kPrivate;
   std::string default_branch;
@@ -70,8 +73,18 @@ struct Project {
 
 std::string_view to_string(Visibility visibility);
 
+// The head of every query for projects; goes on with " AND …", ends with a sort order if one is wanted. Rows read with
+// project_from_row().
+inline constexpr std::string_view kProjectSelect =
+    "SELECT p.*, n.full_path AS namespace_path, n.name AS namespace_name, n.kind AS namespace_kind, "
+    "n.parent_id AS namespace_parent_id FROM projects p JOIN namespaces n ON n.id = p.namespace_id "
+    "WHERE p.deleted = 0";
+Project project_from_row(const Row& row);
+Namespace namespace_from_row(const Row& row);
+
 base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::int64_t id);
 // By number or by full path (any letter case); path_or_id as it stands in a URL, decoded.
+base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::string_view path_or_id);
 base::Result<std::optional<Namespace>> find_group(Transaction& tx, std::string_view path_or_id);
 base::Result<std::optional<Project>> find_project(Transaction& tx, std::int64_t id);
 base::Result<std::optional<Project>> find_project(Transaction& tx, std::string_view path_or_id);
@@ -80,6 +93,7 @@ base::Result<std::optional<Project>> find_project(Transaction& tx, std::string_v
 // namespace is Owner. A job token's caller has the rights of the job's user, for the job's own project only.
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Project& project, std::int64_t now);
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Namespace& space, std::int64_t now);
+base::Result<int> namespace_level(Transaction& tx, std::int64_t user_id, const Namespace& space, std::int64_t now);
 base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now);
 
 // The project of a `:id` path segment that the caller may see, with his rights: 404 otherwise, as GitLab hides what one
@@ -97,6 +111,9 @@ Outcome<GroupAccess> visible_group(Transaction& tx, const Call& call, std::strin
 // The same, and 403 below `level`.
 Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, int level); // of `:id`
 Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, int level);     // of `:id`
+
+// For `traversal LIKE ?`: the namespace and everything below.
+std::string subtree_pattern(const Namespace& space);
 
 struct ProtectedRef {
   std::int64_t id = 0;

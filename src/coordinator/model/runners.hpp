@@ -62,6 +62,7 @@ base::Result<std::optional<Runner>> find_runner(Transaction& tx, std::int64_t id
 struct Authenticated {
   Runner runner;
   bool previous = false;
+  std::string digest; // of the token that was given
 };
 base::Result<std::optional<Authenticated>> find_runner_by_token(Transaction& tx, std::string_view token,
                                                                 std::int64_t now);
@@ -76,6 +77,8 @@ struct Contact {
 // Refreshes the runner's and the manager's contact, makes the manager when it is new. Fields beyond their limits are
 // dropped, a system_id beyond 64 characters is a 400.
 Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& runner, const Contact& contact);
+// What a verify or job request brings, taken from its parameters.
+Contact contact_from(const Call& call, const Authenticated& authenticated, bool polling);
 // The contact of a job's update or trace: times only.
 base::Status touch_contact(Transaction& tx, std::int64_t runner_id, std::optional<std::int64_t> manager_id,
                            std::string_view ip_address, std::int64_t now);
@@ -90,5 +93,71 @@ RunnerStatus runner_status(std::int64_t created_at, std::optional<std::int64_t> 
 
 // Queue rule, scope part (digest §13 rule 2): may jobs of this project go to this runner?
 base::Result<bool> runner_serves_project(Transaction& tx, const Runner& runner, const Project& project);
+
+
+// What the rules need to know about a caller and a runner.
+base::Result<RunnerAccess> runner_access(Transaction& tx, const Identity& identity, const Runner& runner,
+                                         std::int64_t now);
+base::Result<std::vector<std::int64_t>> runner_project_ids(Transaction& tx, std::int64_t runner_id); // oldest first
+// The manager with the latest contact.
+base::Result<std::optional<Manager>> latest_manager(Transaction& tx, std::int64_t runner_id);
+base::Result<std::vector<Manager>> managers_of(Transaction& tx, std::int64_t runner_id);
+
+// The attributes that a user or a registering runner sets.
+struct RunnerAttributes {
+  std::string description;
+  std::string maintenance_note;
+  bool active = true;
+  bool locked = false;
+  bool run_untagged = true;
+  bool ref_protected = false;
+  std::optional<std::int64_t> maximum_timeout;
+  std::vector<std::string> tag_list;
+};
+Violations validate(const RunnerAttributes& attributes, bool tags_changed = true);
+
+struct NewRunner {
+  RunnerType type = RunnerType::kInstance;
+  std::optional<std::int64_t> namespace_id;
+  std::optional<std::int64_t> project_id;
+  std::optional<std::int64_t> creator_id; // nullopt: made with a registration token
+  std::optional<std::string> name;
+  RunnerAttributes attributes;
+};
+struct IssuedRunner {
+  Runner runner;
+  std::string token; // shown this once
+};
+base::Result<IssuedRunner> create_runner(Transaction& tx, const App& app, const NewRunner& runner);
+base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes);
+base::Status delete_runner(Transaction& tx, std::int64_t id);
+// Of a deleted project: ownership passes on, runners without a project go.
+base::Status release_project_runners(Transaction& tx, std::int64_t project_id);
+
+struct IssuedToken {
+  std::string token;
+  std::optional<std::int64_t> expires_at;
+};
+// By a user: immediate and final.
+base::Result<IssuedToken> reset_token(Transaction& tx, const App& app, const Runner& runner);
+// By the runner itself: the old token counts on for a grace time, and an old token gets the same successor again.
+base::Result<IssuedToken> rotate_token(Transaction& tx, const App& app, const Authenticated& authenticated);
+
+// How many of the group's or project's runners count against the limit.
+base::Result<std::int64_t> recent_runner_count(Transaction& tx, RunnerType type, std::int64_t owner_id,
+                                               std::int64_t now);
+
+// scope: instance, group, project. Made when first asked for.
+base::Result<std::string> registration_token(Transaction& tx, const Vault& vault, std::string_view scope,
+                                             std::int64_t scope_id);
+base::Result<std::string> reset_registration_token(Transaction& tx, const Vault& vault, std::string_view scope,
+                                                   std::int64_t scope_id);
+struct RegistrationScope {
+  std::string scope;
+  std::int64_t scope_id = 0;
+};
+base::Result<std::optional<RegistrationScope>> find_registration_token(Transaction& tx, std::string_view token);
+// The switches that hold for a group (space) or, with a project, for the project in it; space null: the instance.
+base::Result<RegistrationRules> registration_rules(Transaction& tx, RunnerType type, const Namespace* space);
 
 } // namespace coordinator::model

@@ -20,6 +20,8 @@ struct StoredVariable {
   std::optional<std::string> description;
 };
 
+StoredVariable variable_from(const Row& row, std::string value);
+
 // Exactly one of the two is given; both absent: the instance's.
 struct VariableOwner {
   std::optional<std::int64_t> project_id;

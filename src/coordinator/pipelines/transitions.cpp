@@ -1,0 +1,265 @@
+// Service: how jobs and pipelines change their status after they exist.
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "ci/status.hpp"
+#include "coordinator/git/repository.hpp"
+#include "coordinator/pipelines/service.hpp"
+
+namespace coordinator::pipelines {
+namespace {
+
+struct Loaded {
+  std::vector<Row> rows;
+  std::vector<ci::JobState> states;
+};
+
+// The latest rows of a pipeline, as the status machine sees them.
+base::Result<Loaded> load(Transaction& tx, std::int64_t pipeline_id) {
+  Loaded loaded;
+  loaded.rows = FR_TRY(
+      tx.query("SELECT id, name, stage_idx, status, allow_failure, when_to_run, definition, environment, started_at "
+               "FROM jobs WHERE pipeline_id = ? AND retried = 0 ORDER BY stage_idx, id",
+               {pipeline_id}));
+  auto needs = FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
+                               "WHERE j.pipeline_id = ? AND j.retried = 0",
+                               {pipeline_id}));
+  for (const Row& row : loaded.rows) {
+    ci::JobState state;
+    state.name = row.text("name");
+    state.stage_index = static_cast<int>(row.integer("stage_idx"));
+    state.status = ci::parse_status(row.text("status")).value_or(ci::Status::kFailed);
+    state.allow_failure = row.boolean("allow_failure");
+    state.when = ci::parse_when(row.text("when_to_run")).value_or(ci::When::kOnSuccess);
+    // An empty list of needs has no rows; the definition knows.
+    if (FR_TRY(json::parse(row.text("definition")))["needs"].is_array()) state.needs.emplace();
+    for (const Row& need : needs)
+      if (need.integer("job_id") == row.integer("id") && state.needs) state.needs->push_back(need.text("name"));
+    loaded.states.push_back(std::move(state));
+  }
+  return loaded;
+}
+
+bool retryable(std::string_view status) { return status == "success" || status == "failed" || status == "canceled"; }
+
+} // namespace
+
+void Service::wake_after(Transaction& tx) {
+  tx.after_commit([wake = wake_] { wake(); });
+}
+
+base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
+  std::int64_t now = app_.now();
+  bool woke = false;
+  while (true) {
+    Loaded loaded = FR_TRY(load(tx, pipeline_id));
+    auto transitions = ci::process(loaded.states);
+    if (transitions.empty()) break;
+    for (const ci::Transition& change : transitions) {
+      const Row& row = loaded.rows[change.job];
+      std::int64_t id = row.integer("id");
+      std::optional<std::int64_t> scheduled;
+      if (change.to == ci::Status::kScheduled) {
+        auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row.text("definition")))));
+        scheduled = now + job.start_in_seconds * 1000;
+      }
+      bool pending = change.to == ci::Status::kPending;
+      bool skipped = change.to == ci::Status::kSkipped;
+      FR_CHECK(tx.execute("UPDATE jobs SET status = ?, status_reason = ?, scheduled_at = ?, updated_at = ?, "
+                          "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
+                          "finished_at = CASE WHEN ? THEN ? ELSE NULL END WHERE id = ? AND status = 'created'",
+                          {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
+      woke = woke || pending;
+    }
+  }
+  if (woke) wake_after(tx);
+  return refresh_pipeline(tx, pipeline_id);
+}
+
+base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id) {
+  Loaded loaded = FR_TRY(load(tx, pipeline_id));
+  auto row = FR_TRY(tx.query_one("SELECT project_id, status FROM pipelines WHERE id = ?", {pipeline_id}));
+  if (!row || loaded.rows.empty()) return {};
+  ci::Composite composite = ci::composite(loaded.states);
+  std::int64_t now = app_.now();
+  bool complete = ci::is_complete(composite.status);
+  bool started = std::any_of(loaded.rows.begin(), loaded.rows.end(),
+                             [](const Row& job) { return !job.is_null("started_at"); });
+  FR_CHECK(tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
+                      "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
+                      "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
+                      {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id}));
+  if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated)))
+    // The commit need not be kept once nothing will fetch it; a retry pins it again.
+    tx.after_commit([this, project = row->integer("project_id"), pipeline_id] {
+      git::Repository(app_, project).unpin(pipeline_id);
+    });
+  return {};
+}
+
+base::Status Service::finish(Transaction& tx, std::int64_t job_id, const Finish& end) {
+  auto row = FR_TRY(tx.query_one("SELECT id, pipeline_id, project_id, user_id, name, status, definition FROM jobs "
+                                 "WHERE id = ?",
+                                 {job_id}));
+  if (!row || ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kFailed))) return {};
+  auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row->text("definition")))));
+  std::int64_t now = app_.now();
+  bool failed = end.status == "failed";
+  FR_CHECK(tx.execute("UPDATE jobs SET status = ?, failure_reason = ?, exit_code = ?, finished_at = ?, "
+                      "updated_at = ?, "
+                      "allow_failure = CASE WHEN ? THEN 1 ELSE allow_failure END WHERE id = ?",
+                      {end.status, failed ? Bind(end.failure_reason) : Bind(nullptr),
+                       end.exit_code ? Bind(*end.exit_code) : Bind(nullptr), now, now,
+                       failed && ci::failure_allowed(job, end.exit_code), job_id}));
+  if (failed) {
+    auto attempts = FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE pipeline_id = ? AND name = ? AND retried = 1",
+                                    {row->integer("pipeline_id"), row->text("name")}));
+    if (ci::should_retry(job, end.failure_reason, end.exit_code, static_cast<int>(attempts))) {
+      std::int64_t again = FR_TRY(clone_job(tx, *row, row->integer("user_id")));
+      FR_CHECK(tx.execute("UPDATE jobs SET status = 'pending', queued_at = ? WHERE id = ?", {now, again}));
+      wake_after(tx);
+    }
+  }
+  return advance(tx, row->integer("pipeline_id"));
+}
+
+base::Status Service::cancel_job(Transaction& tx, std::int64_t job_id) {
+  auto row = FR_TRY(tx.query_one("SELECT pipeline_id, status, runner_features FROM jobs WHERE id = ?", {job_id}));
+  if (!row) return {};
+  auto status = ci::parse_status(row->text("status")).value_or(ci::Status::kFailed);
+  if (ci::is_complete(status) || status == ci::Status::kCanceling) return {};
+  std::int64_t now = app_.now();
+  bool graceful = false;
+  if (status == ci::Status::kRunning) {
+    auto features = json::parse(row->text("runner_features"));
+    graceful = features && (*features)["cancel_gracefully"].bool_or(false);
+  }
+  FR_CHECK(tx.execute("UPDATE jobs SET status = ?, canceled_at = ?, updated_at = ?, "
+                      "finished_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
+                      {graceful ? "canceling" : "canceled", now, now, graceful, now, job_id}));
+  return advance(tx, row->integer("pipeline_id"));
+}
+
+base::Status Service::cancel_pipeline(Transaction& tx, std::int64_t pipeline_id, std::int64_t user_id) {
+  FR_CHECK(tx.execute("UPDATE pipelines SET canceled_by = ? WHERE id = ?", {user_id, pipeline_id}));
+  // What has not started goes first, so that nothing starts because something else was canceled.
+  for (std::string_view which : {"status IN ('created', 'pending', 'waiting_for_resource', 'preparing', 'manual', "
+                                 "'scheduled', 'waiting_for_callback')",
+                                 "status = 'running'"}) {
+    auto rows = FR_TRY(tx.query("SELECT id, status FROM jobs WHERE pipeline_id = ? AND retried = 0 AND " +
+                                    std::string(which),
+                                {pipeline_id}));
+    for (const Row& row : rows) {
+      if (row.text("status") == "running") {
+        FR_CHECK(cancel_job(tx, row.integer("id")));
+      } else {
+        FR_CHECK(tx.execute("UPDATE jobs SET status = 'canceled', canceled_at = ?, finished_at = ?, updated_at = ? "
+                            "WHERE id = ?",
+                            {app_.now(), app_.now(), app_.now(), row.integer("id")}));
+      }
+    }
+  }
+  return advance(tx, pipeline_id);
+}
+
+// A fresh `created` row for the same job; the old one is marked as retried.
+base::Result<std::int64_t> Service::clone_job(Transaction& tx, const Row& old, std::int64_t user_id) {
+  std::int64_t now = app_.now();
+  std::int64_t old_id = old.integer("id");
+  auto original = FR_TRY(ci::job_from_json(FR_TRY(json::parse(old.text("definition")))));
+  std::int64_t id = FR_TRY(tx.insert(
+      "INSERT INTO jobs (pipeline_id, project_id, user_id, name, stage, stage_idx, status, allow_failure, "
+      "when_to_run, definition, ref, tag, protected, tag_list, interruptible, environment, created_at, updated_at, "
+      "retry_of, variables_sealed) SELECT pipeline_id, project_id, ?, name, stage, stage_idx, 'created', ?, "
+      "when_to_run, definition, ref, tag, protected, tag_list, interruptible, environment, ?, ?, id, "
+      "variables_sealed FROM jobs WHERE id = ?",
+      {user_id, original.allow_failure, now, now, old_id}));
+  FR_CHECK(tx.execute("INSERT INTO job_needs (job_id, name, artifacts, optional) "
+                      "SELECT ?, name, artifacts, optional FROM job_needs WHERE job_id = ?",
+                      {id, old_id}));
+  FR_CHECK(tx.execute("UPDATE jobs SET retried = 1 WHERE id = ?", {old_id}));
+  auto pipeline = FR_TRY(tx.query_one("SELECT project_id, sha FROM pipelines WHERE id = ?",
+                                      {old.integer("pipeline_id")}));
+  if (pipeline)
+    FR_CHECK(git::Repository(app_, pipeline->integer("project_id"))
+                 .pin(old.integer("pipeline_id"), pipeline->text("sha")));
+  return id;
+}
+
+base::Status Service::reset_dependents(Transaction& tx, const Row& job) {
+  Loaded loaded = FR_TRY(load(tx, job.integer("pipeline_id")));
+  for (std::size_t i = 0; i < loaded.rows.size(); ++i) {
+    if (loaded.states[i].name != job.text("name")) continue;
+    for (std::size_t dependent : ci::dependents_to_reset(loaded.states, i))
+      FR_CHECK(tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL, "
+                          "updated_at = ? WHERE id = ? AND status = 'skipped'",
+                          {app_.now(), loaded.rows[dependent].integer("id")}));
+  }
+  return {};
+}
+
+Outcome<std::int64_t> Service::retry_job(Transaction& tx, std::int64_t job_id, std::int64_t user_id) {
+  auto row = API_TRY(tx.query_one("SELECT id, pipeline_id, name, status, retried, definition FROM jobs WHERE id = ?",
+                                  {job_id}));
+  if (!row) return std::unexpected(not_found("Job"));
+  if (!retryable(row->text("status")) || row->boolean("retried"))
+    return std::unexpected(forbidden("Job is not retryable"));
+  std::int64_t id = API_TRY(clone_job(tx, *row, user_id));
+  API_CHECK(reset_dependents(tx, *row));
+  // A retried job runs now, whatever its `when` was: somebody asked for it.
+  std::int64_t now = app_.now();
+  API_CHECK(tx.execute("UPDATE jobs SET status = 'pending', queued_at = ?, updated_at = ? WHERE id = ?",
+                       {now, now, id}));
+  wake_after(tx);
+  API_CHECK(advance(tx, row->integer("pipeline_id")));
+  return id;
+}
+
+Outcome<std::monostate> Service::retry_pipeline(Transaction& tx, std::int64_t pipeline_id, std::int64_t user_id) {
+  auto rows = API_TRY(tx.query("SELECT id, pipeline_id, name, definition FROM jobs WHERE pipeline_id = ? AND "
+                               "retried = 0 AND status IN ('failed', 'canceled') ORDER BY stage_idx, id",
+                               {pipeline_id}));
+  for (const Row& row : rows) API_CHECK(clone_job(tx, row, user_id));
+  for (const Row& row : rows) API_CHECK(reset_dependents(tx, row));
+  // What was skipped because of them is decided anew, too.
+  if (!rows.empty())
+    API_CHECK(tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL "
+                         "WHERE pipeline_id = ? AND retried = 0 AND status = 'skipped'",
+                         {pipeline_id}));
+  API_CHECK(advance(tx, pipeline_id));
+  return std::monostate();
+}
+
+Outcome<std::monostate> Service::play_job(Transaction& tx, std::int64_t job_id, std::int64_t user_id,
+                                          const ci::Variables& variables) {
+  auto row = API_TRY(tx.query_one("SELECT id, pipeline_id, name, status FROM jobs WHERE id = ?", {job_id}));
+  if (!row) return std::unexpected(not_found("Job"));
+  if (row->text("status") != "manual" && row->text("status") != "scheduled")
+    return std::unexpected(bad_request("Unplayable Job"));
+  Bind sealed(nullptr);
+  if (!variables.empty()) sealed = Bind(app_.vault.seal(ci::variables_json(variables).dump()));
+  std::int64_t now = app_.now();
+  API_CHECK(tx.execute("UPDATE jobs SET status = 'pending', user_id = ?, queued_at = ?, updated_at = ?, "
+                       "scheduled_at = NULL, variables_sealed = coalesce(?, variables_sealed) WHERE id = ?",
+                       {user_id, now, now, sealed, job_id}));
+  API_CHECK(reset_dependents(tx, *row));
+  wake_after(tx);
+  API_CHECK(advance(tx, row->integer("pipeline_id")));
+  return std::monostate();
+}
+
+base::Status Service::start_scheduled(Transaction& tx) {
+  std::int64_t now = app_.now();
+  auto rows = FR_TRY(tx.query("SELECT id, pipeline_id FROM jobs WHERE status = 'scheduled' AND scheduled_at <= ?",
+                              {now}));
+  for (const Row& row : rows) {
+    FR_CHECK(tx.execute("UPDATE jobs SET status = 'pending', queued_at = ?, updated_at = ? WHERE id = ?",
+                        {now, now, row.integer("id")}));
+    FR_CHECK(advance(tx, row.integer("pipeline_id")));
+  }
+  if (!rows.empty()) wake_after(tx);
+  return {};
+}
+
+} // namespace coordinator::pipelines

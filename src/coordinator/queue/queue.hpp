@@ -1,0 +1,85 @@
+// Queue: which pending job a runner gets, and the long polls that wait for one.
+//
+// A hand-over is one write transaction, so that a job goes to exactly one runner. With two-phase commit (the runner
+// says so in its features) the job stays `pending` with its runner set until PUT state=running; a hand-over nobody
+// acknowledges is taken back by reclaim(). Thread-safe. Waiting polls are served by one thread of the queue.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "coordinator/api.hpp"
+#include "coordinator/model/runners.hpp"
+#include "coordinator/pipelines/service.hpp"
+#include "json/json.hpp"
+#include "net/http_server.hpp"
+
+namespace coordinator::queue {
+
+inline constexpr std::int64_t kLongPollSeconds = 50;
+inline constexpr std::int64_t kAcknowledgeSeconds = 120;   // a handed-out job waits this long for PUT running
+inline constexpr std::int64_t kLostAfterSeconds = 30;      // … or this long, once its manager polls without it
+inline constexpr std::int64_t kNoUpdatesSeconds = 600;     // a running job without any call
+inline constexpr std::int64_t kCancelingSeconds = 3600;    // a canceling job whose runner never reports
+inline constexpr std::int64_t kTimeoutGraceSeconds = 900;  // beyond the job's own timeout
+inline constexpr std::int64_t kStuckSeconds = 24 * 3600;   // pending although a runner could take it
+inline constexpr std::int64_t kStuckAloneSeconds = 3600;   // pending, and no runner could
+
+struct Poller {
+  model::Runner runner;
+  model::Manager manager;
+  json::Value features; // of the request's info
+};
+
+class Queue {
+ public:
+  explicit Queue(pipelines::Service& service);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // The payload of the job that the runner gets now, nullopt when there is none.
+  base::Result<std::optional<json::Value>> acquire(const Poller& poller);
+  // Keeps the request until a job, a change of the runner, or the end of the wait; answers 201 or 204.
+  void wait(Poller poller, net::Responder responder);
+  // Something may have become available; cheap, from any thread.
+  void wake();
+  // The opaque value of X-GitLab-Last-Update; it changes with every wake().
+  std::string version() const;
+  void stop();
+
+  // Periodic: hand-overs that were never acknowledged, jobs nobody updates, timeouts, stuck and scheduled jobs.
+  void housekeeping();
+
+ private:
+  struct Waiter {
+    Poller poller;
+    net::Responder responder;
+    std::int64_t until;
+  };
+  void run(const std::stop_token& stop);
+  base::Result<std::optional<std::int64_t>> pick(Transaction& tx, const Poller& poller, json::Value& payload);
+  base::Result<bool> hand_over(Transaction& tx, const Poller& poller, const Row& job, const model::Project& project,
+                               json::Value& payload);
+  base::Status reclaim(Transaction& tx);
+  base::Status end_overdue(Transaction& tx);
+  base::Status end_stuck(Transaction& tx);
+
+  pipelines::Service& service_;
+  App& app_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Waiter> waiters_;
+  std::uint64_t version_;
+  bool stopped_ = false;
+  std::string instance_; // random: versions of an earlier process never match
+  std::jthread thread_;
+};
+
+} // namespace coordinator::queue
