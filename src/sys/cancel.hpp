@@ -42,6 +42,8 @@ class CancelToken {
   // kTimeout or kCanceled with the cause's message.
   base::Error error() const;
   std::optional<TimePoint> deadline() const;
+  // False for a token that is never raised.
+  bool can_be_raised() const { return state_ != nullptr; }
 
   // The interruptible sleep: true when raised, false when the time came first.
   bool wait_until(TimePoint time) const;

@@ -44,6 +44,11 @@ struct ExitStatus {
   bool core_dumped = false;
 };
 
+class Child;
+namespace internal {
+base::Result<Child> spawn_in_tree(const SpawnOptions& options); // process_tree.hpp
+} // namespace internal
+
 class Child {
  public:
   Child() = default;
@@ -65,6 +70,7 @@ class Child {
 
  private:
   friend base::Result<Child> spawn(const SpawnOptions& options);
+  friend base::Result<Child> internal::spawn_in_tree(const SpawnOptions& options);
   Child(pid_t pid, Fd pidfd);
   base::Result<ExitStatus> reap();
 
@@ -82,6 +88,7 @@ struct CommandOutput {
 };
 // Runs a short command to its end and captures its output (each stream at most `limit` bytes, the rest is dropped).
 // The stdio fields of the options are ignored; `input` goes to stdin. Killed when the token is raised.
+// SIGPIPE is ignored in this process from then on.
 base::Result<CommandOutput> run_command(SpawnOptions options, const CancelToken& cancel = {},
                                         std::string_view input = {}, std::size_t limit = 1u << 20);
 

@@ -42,8 +42,11 @@ class ProcessTree {
   // Always in a new process group (or session). Several at a time are fine.
   base::Result<Child> spawn(SpawnOptions options);
 
-  // To every member that can be found.
-  void signal_all(int number);
+  // To every member that can be found, but not to the process group `except_group`, which has had it; stopped members
+  // are continued so that they can act on it.
+  void signal_all(int number, pid_t except_group = 0);
+  // Reaps orphans that have ended. For the loop that waits for a stage: zombies would use up the process table.
+  void reap();
   // True when nothing of the tree is left (cheap: one or two system calls).
   bool empty();
   // Kills all and reaps them. Returns what was still there at the deadline: processes in uninterruptible sleep, or
