@@ -35,14 +35,19 @@ void add_line_breaks(std::string_view value, std::vector<std::string>& out) {
   out.push_back(std::move(unix_form));
 }
 
-// Tools break base64 into lines: base64(1) after 76 characters, openssl after 64.
+// Tools break base64 into lines: base64(1) after 76 characters, openssl after 64. The lines are phrases of their own
+// too, for those who indent them.
 void add_wrapped(std::string_view encoded, std::vector<std::string>& out) {
   for (std::size_t width : {76u, 64u}) {
     if (encoded.size() <= width) continue;
+    std::string joined;
     for (std::size_t at = 0; at < encoded.size(); at += width) {
       std::string_view line = encoded.substr(at, width);
+      if (at > 0) joined += '\n';
+      joined += line;
       if (line.size() >= kMinDerivedLength) out.emplace_back(line);
     }
+    out.push_back(std::move(joined));
   }
 }
 
