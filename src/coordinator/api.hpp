@@ -39,13 +39,14 @@ struct Identity {
 
 class Call {
  public:
-  Call(App& app_in, net::Request request_in) : app(app_in), request(std::move(request_in)) {}
+  Call(App& app_in, net::Request request_in);
 
   App& app;
   net::Request request;
   Identity identity;
-  Params params; // empty for spooled routes but for the query
-  std::vector<std::string> path_names;
+  Params params;                       // empty for spooled routes but for the query
+  std::vector<std::string> path_names; // of the pattern
+  std::string request_id;              // the client's X-Request-Id, else our own; comes back in every answer
 
   const std::string& path(std::string_view name) const; // a `:name` of the pattern
   // The same as a number; nullopt when it is none.
@@ -75,8 +76,10 @@ struct Route {
 };
 
 using ApiHandler = std::function<Outcome<Reply>(Call&)>;
-// Keeps the responder as long as it wants: long polling, streams.
+// Keeps the responder as long as it wants: long polling, streams. Answers through respond().
 using AsyncHandler = std::function<void(std::shared_ptr<Call>, net::Responder)>;
+
+void respond(const Call& call, const net::Responder& responder, Reply reply);
 
 class Api {
  public:

@@ -27,25 +27,24 @@ std::vector<std::string> topics_of(const std::string& array) {
 }
 
 Namespace namespace_from(const Row& row) {
-  return {.id = row.integer("id"),
-          .kind = row.text("kind"),
-          .parent_id = row.optional_integer("parent_id"),
-          .owner_id = row.optional_integer("owner_id"),
-          .name = row.text("name"),
-          .path = row.text("path"),
-          .full_path = row.text("full_path"),
-          .chain = chain_of(row.text("traversal")),
-          .description = row.text("description"),
-          .visibility = parse_visibility(row.text("visibility")),
-          .shared_runners_setting = row.text("shared_runners_setting"),
-          .runner_registration_enabled = row.boolean("runner_registration_enabled"),
-          .allow_runner_registration_token = row.boolean("allow_runner_registration_token"),
-          .runner_token_expiration_interval = row.optional_integer("runner_token_expiration_interval"),
-          .subgroup_runner_token_expiration_interval =
-              row.optional_integer("subgroup_runner_token_expiration_interval"),
-          .project_runner_token_expiration_interval =
-              row.optional_integer("project_runner_token_expiration_interval"),
-          .created_at = row.integer("created_at")};
+  return {
+      .id = row.integer("id"),
+      .kind = row.text("kind"),
+      .parent_id = row.optional_integer("parent_id"),
+      .owner_id = row.optional_integer("owner_id"),
+      .name = row.text("name"),
+      .path = row.text("path"),
+      .full_path = row.text("full_path"),
+      .chain = chain_of(row.text("traversal")),
+      .description = row.text("description"),
+      .visibility = parse_visibility(row.text("visibility")),
+      .shared_runners_setting = row.text("shared_runners_setting"),
+      .runner_registration_enabled = row.boolean("runner_registration_enabled"),
+      .allow_runner_registration_token = row.boolean("allow_runner_registration_token"),
+      .runner_token_expiration_interval = row.optional_integer("runner_token_expiration_interval"),
+      .subgroup_runner_token_expiration_interval = row.optional_integer("subgroup_runner_token_expiration_interval"),
+      .project_runner_token_expiration_interval = row.optional_integer("project_runner_token_expiration_interval"),
+      .created_at = row.integer("created_at")};
 }
 
 Project project_from(const Row& row) {
@@ -94,9 +93,10 @@ base::Result<int> chain_level(Transaction& tx, std::int64_t user_id, const std::
                               std::string_view today) {
   std::int64_t best = kNoAccess;
   for (const auto id : chain) {
-    best = std::max(best, FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE namespace_id = ? AND user_id = ? "
-                                          "AND (expires_at IS NULL OR expires_at > ?)",
-                                          {id, user_id, today})));
+    best =
+        std::max(best, FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE namespace_id = ? AND user_id = ? "
+                                       "AND (expires_at IS NULL OR expires_at > ?)",
+                                       {id, user_id, today})));
   }
   return static_cast<int>(best);
 }
@@ -108,9 +108,12 @@ Namespace namespace_from_row(const Row& row) { return namespace_from(row); }
 
 std::string_view to_string(Visibility visibility) {
   switch (visibility) {
-    case Visibility::kPrivate: return "private";
-    case Visibility::kInternal: return "internal";
-    case Visibility::kPublic: return "public";
+    case Visibility::kPrivate:
+      return "private";
+    case Visibility::kInternal:
+      return "internal";
+    case Visibility::kPublic:
+      return "public";
   }
   return "private";
 }
@@ -151,9 +154,10 @@ base::Result<int> namespace_level(Transaction& tx, std::int64_t user_id, const N
 base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now) {
   const auto space = FR_TRY(find_namespace(tx, project.namespace_id));
   const int inherited = space ? FR_TRY(namespace_level(tx, user_id, *space, now)) : kNoAccess;
-  const auto own = FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE project_id = ? AND user_id = ? AND "
-                                   "(expires_at IS NULL OR expires_at > ?)",
-                                   {project.id, user_id, utc_date(now)}));
+  const auto own =
+      FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE project_id = ? AND user_id = ? AND "
+                      "(expires_at IS NULL OR expires_at > ?)",
+                      {project.id, user_id, utc_date(now)}));
   return std::max(inherited, static_cast<int>(own));
 }
 
@@ -193,11 +197,11 @@ Outcome<GroupAccess> visible_group(Transaction& tx, const Call& call, std::strin
   auto access = API_TRY(access_to(tx, call.identity, *group, call.now()));
   if (!can_see(access) && call.identity.signed_in()) {
     // A member of a subgroup or of a project below sees the groups above.
-    const auto below = API_TRY(
-        tx.count("SELECT count(*) FROM members m LEFT JOIN projects p ON p.id = m.project_id "
-                 "JOIN namespaces n ON n.id = coalesce(m.namespace_id, p.namespace_id) "
-                 "WHERE m.user_id = ? AND n.traversal LIKE ? AND (m.expires_at IS NULL OR m.expires_at > ?)",
-                 {call.identity.user_id, subtree_pattern(*group), utc_date(call.now())}));
+    const auto below =
+        API_TRY(tx.count("SELECT count(*) FROM members m LEFT JOIN projects p ON p.id = m.project_id "
+                         "JOIN namespaces n ON n.id = coalesce(m.namespace_id, p.namespace_id) "
+                         "WHERE m.user_id = ? AND n.traversal LIKE ? AND (m.expires_at IS NULL OR m.expires_at > ?)",
+                         {call.identity.user_id, subtree_pattern(*group), utc_date(call.now())}));
     if (below > 0) access.visibility = Visibility::kInternal;
   }
   if (!can_see(access)) return std::unexpected(not_found("Group"));
@@ -289,17 +293,16 @@ json::Value project_basic_json(const App& app, const Project& project) {
        {"star_count", 0},
        {"last_activity_at", utc_millis(project.last_activity_at)},
        {"visibility", to_string(project.visibility)},
-       {"namespace", json::Value::object({{"id", project.namespace_id},
-                                          {"name", project.namespace_name},
-                                          {"path", project.namespace_path.substr(project.namespace_path.rfind('/') + 1)},
-                                          {"kind", project.namespace_kind},
-                                          {"full_path", project.namespace_path},
-                                          {"parent_id", project.namespace_parent_id
-                                                            ? json::Value(*project.namespace_parent_id)
-                                                            : json::Value()},
-                                          {"avatar_url", nullptr},
-                                          {"web_url", namespace_url(app, project.namespace_kind == "group",
-                                                                    project.namespace_path)}})}});
+       {"namespace",
+        json::Value::object(
+            {{"id", project.namespace_id},
+             {"name", project.namespace_name},
+             {"path", project.namespace_path.substr(project.namespace_path.rfind('/') + 1)},
+             {"kind", project.namespace_kind},
+             {"full_path", project.namespace_path},
+             {"parent_id", project.namespace_parent_id ? json::Value(*project.namespace_parent_id) : json::Value()},
+             {"avatar_url", nullptr},
+             {"web_url", namespace_url(app, project.namespace_kind == "group", project.namespace_path)}})}});
 }
 
 std::string namespace_url(const App& app, bool group, std::string_view full_path) {

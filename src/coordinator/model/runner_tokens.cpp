@@ -19,7 +19,7 @@ constexpr std::int64_t kEphemeralLife = 3600LL * 1000;
 struct FreshToken {
   std::string plain;
   std::string digest;
-  std::string shown;  // the first 8 characters after prefix and type marker
+  std::string shown; // the first 8 characters after prefix and type marker
 };
 
 FreshToken fresh_token(RunnerType type, bool by_user) {
@@ -83,8 +83,9 @@ std::string limited(const json::Value& info, std::string_view name, std::size_t 
 
 std::string executor_name(const json::Value& info) {
   static constexpr std::string_view known[] = {
-      "custom",     "shell",          "docker",             "docker-windows", "docker-ssh",        "ssh",     "parallels",
-      "virtualbox", "docker+machine", "docker-ssh+machine", "kubernetes",     "docker-autoscaler", "instance"};
+      "custom",    "shell",      "docker",         "docker-windows",     "docker-ssh", "ssh",
+      "parallels", "virtualbox", "docker+machine", "docker-ssh+machine", "kubernetes", "docker-autoscaler",
+      "instance"};
   const auto name = info["executor"].string_or("");
   if (name.empty()) return name;
   return std::ranges::find(known, name) != std::end(known) ? name : "unknown";
@@ -140,19 +141,23 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
     violations.add("system_xid", "is too long (maximum is 64 characters)");
     return std::unexpected(violations.as_object());
   }
-  API_CHECK(tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
-                       "creation_state END WHERE id = ?",
-                       {now, contact.polling, runner.id}));
-  auto row = API_TRY(tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?",
-                                  {runner.id, system_id}));
+  API_CHECK(
+      tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
+                 "creation_state END WHERE id = ?",
+                 {now, contact.polling, runner.id}));
+  auto row = API_TRY(
+      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
   if (!row) {
     API_CHECK(tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?)",
                          {runner.id, system_id, now}));
     API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
   }
-  API_CHECK(tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ?, last_digest = ?, creation_state = "
-                       "CASE WHEN ? THEN 'finished' ELSE creation_state END WHERE runner_id = ? AND system_id = ?",
-                       {now, contact.ip_address, contact.digest, contact.polling, runner.id, system_id}));
+  API_CHECK(
+      tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ?, last_digest = coalesce(?, last_digest), "
+                 "creation_state = "
+                 "CASE WHEN ? THEN 'finished' ELSE creation_state END WHERE runner_id = ? AND system_id = ?",
+                 {now, contact.ip_address, contact.digest.empty() ? Bind(nullptr) : Bind(contact.digest),
+                  contact.polling, runner.id, system_id}));
   if (contact.info.is_object()) {
     const auto& info = contact.info;
     API_CHECK(tx.execute(
@@ -164,8 +169,8 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
          object_or_empty(info["features"]).dump(), object_or_empty(info["labels"]).dump(), runner.id, system_id}));
   }
   if (!contact.digest.empty()) API_CHECK(end_grace(tx, runner, contact.digest, now));
-  row = API_TRY(tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?",
-                             {runner.id, system_id}));
+  row = API_TRY(
+      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
   return manager_from(*row);
 }
 
@@ -231,9 +236,10 @@ base::Result<IssuedRunner> create_runner(Transaction& tx, const App& app, const 
 base::Result<IssuedToken> reset_token(Transaction& tx, const App& app, const Runner& runner) {
   const auto token = fresh_token(runner.type, runner.by_user);
   const auto expires_at = FR_TRY(new_expiry(tx, runner, app.now()));
-  FR_CHECK(tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = "
-                      "NULL, previous_valid_until = NULL, successor_sealed = NULL WHERE id = ?",
-                      {token.digest, token.shown, expires_at, runner.id}));
+  FR_CHECK(
+      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = "
+                 "NULL, previous_valid_until = NULL, successor_sealed = NULL WHERE id = ?",
+                 {token.digest, token.shown, expires_at, runner.id}));
   FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
   return IssuedToken{token.plain, expires_at};
 }
@@ -248,11 +254,11 @@ base::Result<IssuedToken> rotate_token(Transaction& tx, const App& app, const Au
   const auto token = fresh_token(runner.type, runner.by_user);
   const auto expires_at = FR_TRY(new_expiry(tx, runner, now));
   const auto until = std::min(runner.token_expires_at.value_or(now + kGrace), now + kGrace);
-  FR_CHECK(tx.execute(
-      "UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = ?, "
-      "previous_valid_until = ?, successor_sealed = ?, contacted_at = ? WHERE id = ?",
-      {token.digest, token.shown, expires_at, authenticated.digest, until, app.vault.seal(token.plain), now,
-       runner.id}));
+  FR_CHECK(
+      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = ?, "
+                 "previous_valid_until = ?, successor_sealed = ?, contacted_at = ? WHERE id = ?",
+                 {token.digest, token.shown, expires_at, authenticated.digest, until, app.vault.seal(token.plain), now,
+                  runner.id}));
   FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
   return IssuedToken{token.plain, expires_at};
 }
@@ -269,8 +275,8 @@ base::Result<std::string> reset_registration_token(Transaction& tx, const Vault&
 
 base::Result<std::string> registration_token(Transaction& tx, const Vault& vault, std::string_view scope,
                                              std::int64_t scope_id) {
-  const auto row = FR_TRY(tx.query_one("SELECT token_sealed FROM registration_tokens WHERE scope = ? AND scope_id = ?",
-                                       {scope, scope_id}));
+  const auto row = FR_TRY(
+      tx.query_one("SELECT token_sealed FROM registration_tokens WHERE scope = ? AND scope_id = ?", {scope, scope_id}));
   if (row) return vault.unseal(row->text("token_sealed"));
   return reset_registration_token(tx, vault, scope, scope_id);
 }

@@ -125,14 +125,14 @@ base::Result<RunnerAccess> runner_access(Transaction& tx, const Identity& identi
     if (!group) return access;
     access.group_level = FR_TRY(namespace_level(tx, identity.user_id, *group, now));
     // A Maintainer of some project below that uses group runners, by membership there or in a subgroup on the way.
-    const auto row = FR_TRY(tx.query_one(
-        "SELECT max(m.access_level) AS level FROM members m "
-        "LEFT JOIN namespaces g ON g.id = m.namespace_id "
-        "JOIN projects p ON p.deleted = 0 AND p.group_runners_enabled = 1 "
-        "JOIN namespaces n ON n.id = p.namespace_id AND n.traversal LIKE ? "
-        "WHERE m.user_id = ? AND (m.project_id = p.id OR n.traversal LIKE g.traversal || '%') "
-        "AND (m.expires_at IS NULL OR m.expires_at > ?)",
-        {subtree_pattern(*group), identity.user_id, utc_date(now)}));
+    const auto row =
+        FR_TRY(tx.query_one("SELECT max(m.access_level) AS level FROM members m "
+                            "LEFT JOIN namespaces g ON g.id = m.namespace_id "
+                            "JOIN projects p ON p.deleted = 0 AND p.group_runners_enabled = 1 "
+                            "JOIN namespaces n ON n.id = p.namespace_id AND n.traversal LIKE ? "
+                            "WHERE m.user_id = ? AND (m.project_id = p.id OR n.traversal LIKE g.traversal || '%') "
+                            "AND (m.expires_at IS NULL OR m.expires_at > ?)",
+                            {subtree_pattern(*group), identity.user_id, utc_date(now)}));
     if (row) access.best_project_level = static_cast<int>(row->integer("level"));
   }
   if (runner.type == RunnerType::kProject) {
@@ -152,10 +152,14 @@ base::Result<RunnerAccess> runner_access(Transaction& tx, const Identity& identi
 
 std::string_view to_string(RunnerStatus status) {
   switch (status) {
-    case RunnerStatus::kOnline: return "online";
-    case RunnerStatus::kOffline: return "offline";
-    case RunnerStatus::kStale: return "stale";
-    case RunnerStatus::kNeverContacted: return "never_contacted";
+    case RunnerStatus::kOnline:
+      return "online";
+    case RunnerStatus::kOffline:
+      return "offline";
+    case RunnerStatus::kStale:
+      return "stale";
+    case RunnerStatus::kNeverContacted:
+      return "never_contacted";
   }
   return "";
 }
@@ -169,7 +173,8 @@ RunnerStatus runner_status(std::int64_t created_at, std::optional<std::int64_t> 
 base::Result<bool> runner_serves_project(Transaction& tx, const Runner& runner, const Project& project) {
   if (!project.builds_enabled) return false;
   switch (runner.type) {
-    case RunnerType::kInstance: return project.shared_runners_enabled;
+    case RunnerType::kInstance:
+      return project.shared_runners_enabled;
     case RunnerType::kGroup: {
       if (!project.group_runners_enabled || !runner.namespace_id) return false;
       const auto space = FR_TRY(find_namespace(tx, project.namespace_id));
@@ -210,12 +215,12 @@ Violations validate(const RunnerAttributes& attributes, bool tags_changed) {
 }
 
 base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes) {
-  FR_CHECK(tx.execute(
-      "UPDATE runners SET description = ?, maintenance_note = ?, active = ?, locked = ?, run_untagged = ?, "
-      "access_level = ?, maximum_timeout = ?, tag_list = ? WHERE id = ?",
-      {attributes.description, attributes.maintenance_note, attributes.active, attributes.locked,
-       attributes.run_untagged, attributes.ref_protected ? "ref_protected" : "not_protected",
-       attributes.maximum_timeout, array_of(attributes.tag_list), id}));
+  FR_CHECK(
+      tx.execute("UPDATE runners SET description = ?, maintenance_note = ?, active = ?, locked = ?, run_untagged = ?, "
+                 "access_level = ?, maximum_timeout = ?, tag_list = ? WHERE id = ?",
+                 {attributes.description, attributes.maintenance_note, attributes.active, attributes.locked,
+                  attributes.run_untagged, attributes.ref_protected ? "ref_protected" : "not_protected",
+                  attributes.maximum_timeout, array_of(attributes.tag_list), id}));
   return {};
 }
 
@@ -247,9 +252,10 @@ base::Result<std::int64_t> recent_runner_count(Transaction& tx, RunnerType type,
     return tx.count("SELECT count(*) FROM runners WHERE namespace_id = ? AND (created_at > ? OR contacted_at > ?)",
                     {owner_id, since, since});
   }
-  return tx.count("SELECT count(*) FROM runners r JOIN runner_projects rp ON rp.runner_id = r.id WHERE "
-                  "rp.project_id = ? AND (r.created_at > ? OR r.contacted_at > ?)",
-                  {owner_id, since, since});
+  return tx.count(
+      "SELECT count(*) FROM runners r JOIN runner_projects rp ON rp.runner_id = r.id WHERE "
+      "rp.project_id = ? AND (r.created_at > ? OR r.contacted_at > ?)",
+      {owner_id, since, since});
 }
 
 } // namespace coordinator::model

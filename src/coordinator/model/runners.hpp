@@ -94,7 +94,6 @@ RunnerStatus runner_status(std::int64_t created_at, std::optional<std::int64_t> 
 // Queue rule, scope part (digest §13 rule 2): may jobs of this project go to this runner?
 base::Result<bool> runner_serves_project(Transaction& tx, const Runner& runner, const Project& project);
 
-
 // What the rules need to know about a caller and a runner.
 base::Result<RunnerAccess> runner_access(Transaction& tx, const Identity& identity, const Runner& runner,
                                          std::int64_t now);

@@ -58,10 +58,10 @@ base::Result<std::optional<User>> find_user_by_name(Transaction& tx, std::string
 }
 
 base::Result<User> create_user(Transaction& tx, const NewUser& user, std::int64_t now) {
-  const auto id = FR_TRY(
-      tx.insert("INSERT INTO users (username, name, email, password_hash, kind, admin, created_at, updated_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                {user.username, user.name, user.email, user.password_hash, user.kind, user.admin, now, now}));
+  const auto id =
+      FR_TRY(tx.insert("INSERT INTO users (username, name, email, password_hash, kind, admin, created_at, updated_at) "
+                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                       {user.username, user.name, user.email, user.password_hash, user.kind, user.admin, now, now}));
   if (user.kind == "human") {
     const auto space =
         FR_TRY(tx.insert("INSERT INTO namespaces (kind, owner_id, name, path, full_path, visibility, created_at) "

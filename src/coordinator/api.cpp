@@ -1,0 +1,189 @@
+#include "coordinator/api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/hash.hpp"
+#include "base/log.hpp"
+#include "base/strings.hpp"
+
+namespace coordinator {
+namespace {
+
+constexpr std::string_view kRoot = "/api/v4";
+
+std::vector<std::string> names_of(std::string_view pattern) {
+  std::vector<std::string> out;
+  for (const auto& segment : base::split(pattern, '/')) {
+    if (segment.starts_with(':')) out.push_back(segment.substr(1));
+    if (segment == "*") out.emplace_back("*");
+  }
+  return out;
+}
+
+bool plausible_request_id(std::string_view id) {
+  return !id.empty() && id.size() <= 128 &&
+         std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+bool scopes_suffice(const Identity& identity, const Route& route, std::string_view method) {
+  if (identity.kind != Identity::Kind::kUser || identity.has_scope("api")) return true;
+  if (!route.scopes.empty()) {
+    return std::ranges::any_of(route.scopes, [&](const auto& scope) { return identity.has_scope(scope); });
+  }
+  return method == "GET" && identity.has_scope("read_api");
+}
+
+Outcome<std::monostate> admit(Call& call, const Route& route, std::string_view method) {
+  if (route.auth == Auth::kNone) return {};
+  call.identity = API_TRY(authenticate(call.app, call.request, call.params));
+  auto& identity = call.identity;
+  if (identity.kind == Identity::Kind::kJob && !route.job_token) identity = {};
+  if (!identity.signed_in()) {
+    if (route.auth == Auth::kOptional) return {};
+    return std::unexpected(unauthorized());
+  }
+  if (!scopes_suffice(identity, route, method)) {
+    auto wanted = route.scopes;
+    if (wanted.empty())
+      wanted = method == "GET" ? std::vector<std::string>{"api", "read_api"} : std::vector<std::string>{"api"};
+    return std::unexpected(insufficient_scope(wanted));
+  }
+  if (route.auth == Auth::kAdmin && !identity.admin) return std::unexpected(forbidden());
+  return {};
+}
+
+Outcome<std::monostate> prepare(Call& call, const Route& route, std::string_view method) {
+  if (route.spool || !route.parse_body) {
+    net::Request query_only;
+    query_only.query = call.request.query;
+    call.params = API_TRY(Params::parse(query_only));
+  } else {
+    call.params = API_TRY(Params::parse(call.request));
+  }
+  return admit(call, route, method);
+}
+
+// Runs what may throw; an exception is a bug of ours and costs its request only.
+template <class Body>
+Reply guarded(const Call& call, Body&& body) {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    base::log::error("request handler failed", {{"path", call.request.path}, {"error", e.what()}});
+    return message_reply(500, "500 Internal Server Error");
+  }
+}
+
+void note_unread(const Call& call, std::string_view method, Reply& reply) {
+  if (method == "GET" || method == "DELETE" || reply.status >= 300) return;
+  auto unread = call.params.unread();
+  if (unread.empty()) return;
+  for (auto& name : unread) {
+    std::erase_if(name, [](unsigned char c) { return c < 0x20 || c > 0x7e || c == ','; });
+  }
+  reply.headers.set("X-Forerunner-Ignored-Parameters", base::join(unread, ", "));
+}
+
+} // namespace
+
+bool Identity::has_scope(std::string_view scope) const { return std::ranges::find(scopes, scope) != scopes.end(); }
+
+Call::Call(App& app_in, net::Request request_in) : app(app_in), request(std::move(request_in)) {
+  const auto given = request.header("X-Request-Id");
+  request_id = plausible_request_id(given) ? std::string(given) : base::random_request_id();
+}
+
+const std::string& Call::path(std::string_view name) const {
+  for (std::size_t i = 0; i < path_names.size() && i < request.path_params.size(); ++i) {
+    if (path_names[i] == name) return request.path_params[i];
+  }
+  throw std::logic_error(fmt::format("the route has no parameter {}", name));
+}
+
+std::optional<std::int64_t> Call::path_id(std::string_view name) const { return base::parse_int(path(name)); }
+
+std::string_view Call::header(std::string_view name) const { return request.header(name); }
+
+Reply Call::page_reply(json::Value array, const Page& page, std::optional<std::int64_t> total) const {
+  const bool counted = total && *total <= 10'000;
+  const auto pages = total ? std::max<std::int64_t>(1, (*total + page.per_page - 1) / page.per_page) : 0;
+  const bool more = total ? page.page < pages : static_cast<std::int64_t>(array.size()) == page.per_page;
+  const auto link = [&](std::int64_t number, std::string_view rel) {
+    std::string query;
+    for (const auto& [key, value] : request.query) {
+      if (key == "page" || key == "per_page" || key == "private_token" || key == "access_token") continue;
+      query += fmt::format("{}={}&", base::query_encode(key), base::query_encode(value));
+    }
+    return fmt::format("<{}{}?{}page={}&per_page={}>; rel=\"{}\"", app.url, request.path, query, number, page.per_page,
+                       rel);
+  };
+  Reply reply(200, array.is_null() ? json::Value::array() : array);
+  auto& headers = reply.headers;
+  headers.set("X-Page", std::to_string(page.page));
+  headers.set("X-Per-Page", std::to_string(page.per_page));
+  headers.set("X-Next-Page", more ? std::to_string(page.page + 1) : "");
+  headers.set("X-Prev-Page", page.page > 1 ? std::to_string(page.page - 1) : "");
+  std::vector<std::string> links;
+  if (page.page > 1) links.push_back(link(page.page - 1, "prev"));
+  if (more) links.push_back(link(page.page + 1, "next"));
+  links.push_back(link(1, "first"));
+  if (counted) {
+    headers.set("X-Total", std::to_string(*total));
+    headers.set("X-Total-Pages", std::to_string(pages));
+    links.push_back(link(pages, "last"));
+  }
+  headers.set("Link", base::join(links, ", "));
+  return reply;
+}
+
+void respond(const Call& call, const net::Responder& responder, Reply reply) {
+  reply.headers.set("X-Request-Id", call.request_id);
+  reply.headers.set("Cache-Control", "no-store");
+  reply.headers.set("X-Content-Type-Options", "nosniff");
+  if (base::log::enabled(base::log::Level::kDebug)) {
+    base::log::debug("request", {{"method", call.request.method},
+                                 {"path", call.request.path},
+                                 {"status", std::to_string(reply.status)},
+                                 {"user", call.identity.username},
+                                 {"request_id", call.request_id}});
+  }
+  responder.send(std::move(reply));
+}
+
+void Api::add(std::string_view method, std::string_view pattern, ApiHandler handler, Route route) {
+  add_async(
+      method, pattern,
+      [handler = std::move(handler), verb = std::string(method)](const std::shared_ptr<Call>& call,
+                                                                 const net::Responder& responder) {
+        auto reply = guarded(*call, [&]() -> Reply {
+          auto outcome = handler(*call);
+          return outcome ? std::move(*outcome) : std::move(outcome.error());
+        });
+        note_unread(*call, verb, reply);
+        respond(*call, responder, std::move(reply));
+      },
+      std::move(route));
+}
+
+void Api::add_async(std::string_view method, std::string_view pattern, AsyncHandler handler, Route route) {
+  auto serve = [this, handler = std::move(handler), route, verb = std::string(method), names = names_of(pattern)](
+                   net::Request request, const net::Responder& responder) {
+    auto call = std::make_shared<Call>(app_, std::move(request));
+    call->path_names = names;
+    bool admitted = false;
+    auto refusal = guarded(*call, [&]() -> Reply {
+      auto ready = prepare(*call, route, verb);
+      admitted = ready.has_value();
+      return admitted ? Reply() : std::move(ready.error());
+    });
+    if (!admitted) return respond(*call, responder, std::move(refusal));
+    handler(call, responder);
+  };
+  http_.route(method, std::string(kRoot) + std::string(pattern), {.max_body = route.max_body, .spool = route.spool},
+              std::move(serve));
+}
+
+} // namespace coordinator

@@ -1,0 +1,19 @@
+// The management API, one function a resource; server.cpp calls them all.
+#pragma once
+
+#include "coordinator/api.hpp"
+
+namespace coordinator::rest {
+
+void register_instance(Api& api);        // /version /metadata /application/settings /features, health
+void register_users(Api& api);           // /user /users
+void register_access_tokens(Api& api);   // /personal_access_tokens, /projects/:id/access_tokens …
+void register_groups(Api& api);          // /groups /namespaces
+void register_projects(Api& api);        // /projects
+void register_members(Api& api);         // …/members
+void register_variables(Api& api);       // …/variables, /admin/ci/variables
+void register_protected_refs(Api& api);  // …/protected_branches, …/protected_tags
+void register_runners(Api& api);         // /runners /user/runners and assignment
+void register_runner_identity(Api& api); // what runners call themselves: register, verify, unregister, reset
+
+} // namespace coordinator::rest

@@ -1,0 +1,184 @@
+#include "coordinator/server.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "coordinator/api.hpp"
+#include "coordinator/bootstrap.hpp"
+#include "coordinator/rest/routes.hpp"
+#include "coordinator/runner_api/work.hpp"
+#include "sys/files.hpp"
+#include "sys/lock.hpp"
+
+namespace coordinator {
+
+std::string App::path(std::string_view name) const { return sys::join_path(options.data_dir, name); }
+
+namespace {
+
+net::ServerOptions http_options(const Options& options) {
+  net::ServerOptions http;
+  http.threads = options.threads;
+  http.spool_dir = sys::join_path(options.data_dir, "tmp");
+  http.server_name = "forerunner";
+  return http;
+}
+
+base::Result<std::optional<sys::FileLock>> open_data_dir(const Options& options) {
+  if (options.data_dir.empty()) return base::fail(base::ErrorKind::kInvalidInput, "--data-dir is missing");
+  FR_CHECK(sys::make_directories(options.data_dir, 0700));
+  auto lock = FR_TRY(sys::FileLock::try_acquire(sys::join_path(options.data_dir, "lock")));
+  if (!lock) {
+    return base::fail(base::ErrorKind::kConflict, fmt::format("{} is in use by another coordinator", options.data_dir));
+  }
+  // What a process that died had spooled is nobody's.
+  const auto spool = sys::join_path(options.data_dir, "tmp");
+  FR_CHECK(sys::remove_tree(spool));
+  FR_CHECK(sys::make_directories(spool, 0700));
+  return lock;
+}
+
+base::Status check_external_url(const std::string& url) {
+  if (url.empty() || url.starts_with("http://") || url.starts_with("https://")) return {};
+  return base::fail(base::ErrorKind::kInvalidInput,
+                    fmt::format("--external-url {} must begin with http:// or https://", url));
+}
+
+// "0.0.0.0:80" → "http://127.0.0.1:80": an address that can be opened on this machine.
+std::string address_url(std::string_view listen, int port) {
+  const auto colon = listen.rfind(':');
+  std::string host(listen.substr(0, colon));
+  if (host.empty() || host == "0.0.0.0" || host == "[::]") host = "127.0.0.1";
+  return fmt::format("http://{}:{}", host, port);
+}
+
+} // namespace
+
+struct Server::Impl {
+  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, sys::FileLock lock_in, base::Clock* clock_in)
+      : lock(std::move(lock_in)),
+        store(std::move(store_in)),
+        vault(std::move(vault_in)),
+        http(http_options(options)),
+        app{.options = std::move(options),
+            .url = {},
+            .store = *store,
+            .vault = vault,
+            .clock = clock_in ? *clock_in : system_clock,
+            .limiter = limiter,
+            .events = {}},
+        api(app, http) {}
+
+  void register_routes() {
+    rest::register_instance(api);
+    rest::register_users(api);
+    rest::register_access_tokens(api);
+    rest::register_groups(api);
+    rest::register_projects(api);
+    rest::register_members(api);
+    rest::register_variables(api);
+    rest::register_protected_refs(api);
+    rest::register_runners(api);
+    rest::register_runner_identity(api);
+    work = register_work(api);
+  }
+
+  sys::FileLock lock;
+  base::SystemClock system_clock;
+  std::unique_ptr<Store> store;
+  Vault vault;
+  RateLimiter limiter;
+  net::HttpServer http;
+  App app;
+  Api api;
+  std::shared_ptr<Work> work;
+  std::string address;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  impl_->http.stop();
+  if (impl_->work) impl_->work->queue.stop();
+}
+
+base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Clock* clock) {
+  FR_CHECK(check_external_url(options.external_url));
+  auto lock = FR_TRY(open_data_dir(options));
+  auto vault = FR_TRY(Vault::open(options.data_dir));
+  auto store = FR_TRY(Store::open({.path = sys::join_path(options.data_dir, "coordinator.sqlite")}));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(*lock), clock);
+  FR_CHECK(bootstrap(impl->app));
+  impl->register_routes();
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+base::Status Server::listen() {
+  auto& app = impl_->app;
+  const int port = FR_TRY(impl_->http.listen(app.options.listen));
+  impl_->address = address_url(app.options.listen, port);
+  app.url = app.options.external_url.empty() ? impl_->address : app.options.external_url;
+  while (app.url.ends_with('/')) app.url.pop_back();
+  return {};
+}
+
+const std::string& Server::url() const { return impl_->app.url; }
+const std::string& Server::address() const { return impl_->address; }
+App& Server::app() { return impl_->app; }
+void Server::run() { impl_->http.run(); }
+void Server::stop() { impl_->http.stop(); }
+
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+} // namespace
+
+int run(const Options& given) {
+  Options options = given;
+  if (options.root_token.empty()) options.root_token = base::Secret(environment("FORERUNNER_ROOT_TOKEN"));
+  if (options.root_password.empty()) options.root_password = base::Secret(environment("FORERUNNER_ROOT_PASSWORD"));
+  // Children (git hooks, …) have no use for them.
+  ::unsetenv("FORERUNNER_ROOT_TOKEN");
+  ::unsetenv("FORERUNNER_ROOT_PASSWORD");
+
+  // Blocked before any thread starts, so that only the waiter below gets them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto server = Server::create(std::move(options));
+  if (server) {
+    if (auto bound = (*server)->listen(); !bound) server = std::unexpected(bound.error());
+  }
+  if (!server) {
+    base::log::fatal("cannot start the coordinator", {{"error", server.error().message()}});
+    return 1;
+  }
+  std::printf("listening on %s\n", (*server)->url().c_str());
+  std::fflush(stdout);
+  std::jthread waiter([&] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    base::log::info("stopping", {{"signal", std::to_string(signal)}});
+    (*server)->stop();
+  });
+  (*server)->run();
+  // run() may also end by itself; the waiter needs its signal either way.
+  pthread_kill(waiter.native_handle(), SIGTERM);
+  return 0;
+}
+
+} // namespace coordinator
