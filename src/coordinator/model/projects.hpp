@@ -128,7 +128,10 @@ base::Result<bool> is_protected(Transaction& tx, std::int64_t project_id, std::s
 // What a push needs: the lowest level among the matching rules; kDeveloper when none matches.
 base::Result<int> push_level(Transaction& tx, std::int64_t project_id, std::string_view ref, bool tag);
 
-std::string project_url(const App& app, const Project& project);        // web_url
+std::string project_url(const App& app, const Project& project); // web_url
+std::string clone_url(const App& app, const Project& project);   // http_url_to_repo
+std::string ssh_url(const App& app, const Project& project);
+std::string namespace_url(const App& app, bool group, std::string_view full_path);
 json::Value project_basic_json(const App& app, const Project& project); // id, name, paths, urls
 json::Value namespace_json(const App& app, const Namespace& space);
 

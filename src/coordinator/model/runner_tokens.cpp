@@ -71,7 +71,8 @@ base::Result<std::optional<std::int64_t>> token_life(Transaction& tx, RunnerType
 }
 
 base::Result<std::optional<std::int64_t>> new_expiry(Transaction& tx, const Runner& runner, std::int64_t now) {
-  const auto life = FR_TRY(token_life(tx, runner.type, runner.namespace_id, FR_TRY(runner_project_ids(tx, runner.id))));
+  const auto projects = FR_TRY(runner_project_ids(tx, runner.id));
+  const auto life = FR_TRY(token_life(tx, runner.type, runner.namespace_id, projects));
   return life ? std::optional(now + *life * 1000) : std::nullopt;
 }
 

@@ -72,7 +72,8 @@ struct Contact {
   std::optional<std::string> system_id; // nullopt: booked under <legacy>
   json::Value info;                     // the `info` object, null when absent
   std::string ip_address;
-  bool polling = false; // a job request: ends the state "never contacted"
+  std::string digest;   // Authenticated::digest
+  bool polling = false; // a job request: finishes the runner's creation
 };
 // Refreshes the runner's and the manager's contact, makes the manager when it is new. Fields beyond their limits are
 // dropped, a system_id beyond 64 characters is a 400.
