@@ -69,13 +69,17 @@ std::unexpected<Error> fail_context(std::string outer, Error error);
 
 } // namespace base
 
-// Runs an expression that yields a Result; returns its error from the enclosing function, else evaluates to the value.
-#define FR_TRY(expression)                                                     \
-  ({                                                                           \
-    auto fr_try_result = (expression);                                         \
-    if (!fr_try_result) return ::base::fail(std::move(fr_try_result.error())); \
-    std::move(*fr_try_result);                                                 \
+#define FR_CONCAT_INNER(a, b) a##b
+#define FR_CONCAT(a, b) FR_CONCAT_INNER(a, b)
+#define FR_TRY_AS(name, expression)                            \
+  ({                                                           \
+    auto name = (expression);                                  \
+    if (!name) return ::base::fail(std::move((name).error())); \
+    std::move(*name);                                          \
   })
+// Runs an expression that yields a Result; returns its error from the enclosing function, else evaluates to the value.
+// May be nested.
+#define FR_TRY(expression) FR_TRY_AS(FR_CONCAT(fr_try_, __COUNTER__), expression)
 // The same for a Status.
 #define FR_CHECK(expression)                                   \
   do {                                                         \

@@ -67,14 +67,15 @@ class Violations {
 
 } // namespace coordinator
 
-// Evaluates a Result or Outcome; returns its error from the enclosing function (which returns an Outcome or a Result
-// of the same error), else evaluates to the value.
-#define API_TRY(expression)                                                         \
-  ({                                                                                \
-    auto api_try_result = (expression);                                             \
-    if (!api_try_result) return std::unexpected(std::move(api_try_result.error())); \
-    std::move(*api_try_result);                                                     \
+#define API_TRY_AS(name, expression)                              \
+  ({                                                              \
+    auto name = (expression);                                     \
+    if (!name) return std::unexpected(std::move((name).error())); \
+    std::move(*name);                                             \
   })
+// Evaluates a Result or Outcome; returns its error from the enclosing function (which returns an Outcome or a Result
+// of the same error), else evaluates to the value. May be nested.
+#define API_TRY(expression) API_TRY_AS(FR_CONCAT(api_try_, __COUNTER__), expression)
 // The same where there is no value.
 #define API_CHECK(expression)                                      \
   do {                                                             \

@@ -17,7 +17,16 @@ constexpr std::size_t kOutputLimit = 64u << 20;
 // (after '|') and a verdict. No socket, no credentials, nothing to find at run time.
 constexpr std::string_view kHook = R"(#!/bin/sh
 [ -n "$FORERUNNER_HOOKS" ] || exit 0
-{ echo "NAME"; cat; echo end; } > "$FORERUNNER_HOOKS/up"
+{
+  echo "NAME"
+  i=0
+  while [ "$i" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
+    eval "printf 'option %s\n' \"\$GIT_PUSH_OPTION_$i\""
+    i=$((i + 1))
+  done
+  cat
+  echo end
+} > "$FORERUNNER_HOOKS/up"
 verdict=deny
 while IFS= read -r line; do
   case $line in
@@ -30,17 +39,18 @@ done < "$FORERUNNER_HOOKS/down"
 
 bool safe_revision(std::string_view text) {
   return !text.empty() && text.front() != '-' && text.size() < 1024 &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) {
-           return c <= ' ' || c == 0x7f || c == '~' || c == '^' || c == ':' || c == '?' || c == '*' || c == '[' ||
-                  c == '\\';
-         }) &&
+         std::none_of(
+             text.begin(), text.end(),
+             [](unsigned char c) {
+               return c <= ' ' || c == 0x7f || c == '~' || c == '^' || c == ':' || c == '?' || c == '*' || c == '[' ||
+                      c == '\\';
+             }) &&
          text.find("..") == std::string_view::npos && text.find("@{") == std::string_view::npos;
 }
 
 bool is_sha(std::string_view text) {
-  return (text.size() == 40 || text.size() == 64) && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return (text.size() == 40 || text.size() == 64) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::vector<std::string> zero_separated(std::string_view text) {
@@ -94,8 +104,8 @@ base::Status Repository::create() {
       FR_CHECK(run({"config", key, value}));
   }
   for (std::string_view hook : {"pre-receive", "post-receive"})
-    FR_CHECK(sys::atomic_write_file(fmt::format("{}/hooks/{}", path_, hook), base::replace_all(kHook, "NAME", hook),
-                                    0700));
+    FR_CHECK(
+        sys::atomic_write_file(fmt::format("{}/hooks/{}", path_, hook), base::replace_all(kHook, "NAME", hook), 0700));
   return {};
 }
 
@@ -111,8 +121,7 @@ base::Result<std::string> Repository::resolve(std::string_view ref) const {
 }
 
 bool Repository::branch_exists(std::string_view name) const {
-  return safe_revision(name) &&
-         run({"show-ref", "--verify", "--quiet", "refs/heads/" + std::string(name)}).has_value();
+  return safe_revision(name) && run({"show-ref", "--verify", "--quiet", "refs/heads/" + std::string(name)}).has_value();
 }
 
 bool Repository::tag_exists(std::string_view name) const {
@@ -169,8 +178,8 @@ base::Result<std::optional<std::vector<std::string>>> Repository::changed(const 
 base::Result<std::vector<std::string>> Repository::changed_since(std::string_view ref, const std::string& sha) const {
   std::string other = FR_TRY(resolve(ref));
   auto merge_base = FR_TRY(run({"merge-base", other, sha}));
-  return zero_separated(FR_TRY(
-      run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", std::string(base::trim(merge_base)), sha})));
+  return zero_separated(
+      FR_TRY(run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", std::string(base::trim(merge_base)), sha})));
 }
 
 std::string Repository::tag_message(std::string_view name) const {

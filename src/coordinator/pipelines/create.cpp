@@ -141,10 +141,11 @@ Outcome<std::optional<Created>> Service::create(const NewPipeline& request, std:
     json::Value stages = json::Value::array();
     for (const auto& stage : compiled.pipeline.stages) stages.push_back(stage);
     definition.set("stages", std::move(stages));
-    FR_CHECK(tx.execute("UPDATE pipelines SET warnings = ?, definition = ?, yaml_errors = ?, failure_reason = ? "
-                        "WHERE id = ?",
-                        {warnings.dump(), definition.dump(), errors.empty() ? Bind(nullptr) : Bind(errors),
-                         status == "failed" ? Bind("config_error") : Bind(nullptr), pipeline_id}));
+    FR_CHECK(
+        tx.execute("UPDATE pipelines SET warnings = ?, definition = ?, yaml_errors = ?, failure_reason = ? "
+                   "WHERE id = ?",
+                   {warnings.dump(), definition.dump(), errors.empty() ? Bind(nullptr) : Bind(errors),
+                    status == "failed" ? Bind("config_error") : Bind(nullptr), pipeline_id}));
     if (status != "created") return pipeline_id;
     FR_CHECK(repository.pin(pipeline_id, request.sha));
     FR_CHECK(insert_jobs(tx, pipeline_id, request, context.pipeline.ref_protected, compiled.pipeline));
@@ -158,13 +159,13 @@ Outcome<std::optional<Created>> Service::create(const NewPipeline& request, std:
 base::Result<std::int64_t> Service::insert(Transaction& tx, const NewPipeline& request, const ci::Context& context,
                                            const std::string& status) {
   std::int64_t now = app_.now();
-  FR_CHECK(tx.execute("UPDATE projects SET last_pipeline_iid = last_pipeline_iid + 1, last_activity_at = ? "
-                      "WHERE id = ?",
-                      {now, request.project.id}));
+  FR_CHECK(
+      tx.execute("UPDATE projects SET last_pipeline_iid = last_pipeline_iid + 1, last_activity_at = ? "
+                 "WHERE id = ?",
+                 {now, request.project.id}));
   std::int64_t iid = FR_TRY(tx.count("SELECT last_pipeline_iid FROM projects WHERE id = ?", {request.project.id}));
   Bind variables(nullptr);
-  if (!request.variables.empty())
-    variables = Bind(app_.vault.seal(ci::variables_json(request.variables).dump()));
+  if (!request.variables.empty()) variables = Bind(app_.vault.seal(ci::variables_json(request.variables).dump()));
   bool ended = status != "created";
   return tx.insert(
       "INSERT INTO pipelines (iid, project_id, user_id, ref, ref_type, sha, before_sha, source, status, name, "
@@ -191,9 +192,10 @@ base::Status Service::insert_jobs(Transaction& tx, std::int64_t pipeline_id, con
          job.interruptible, job.environment ? Bind(job.environment->name) : Bind(nullptr), now, now}));
     if (!job.needs) continue;
     for (const ci::Need& need : *job.needs)
-      FR_CHECK(tx.execute("INSERT INTO job_needs (job_id, name, artifacts, optional) VALUES (?, ?, ?, ?) "
-                          "ON CONFLICT DO NOTHING",
-                          {id, need.job, need.artifacts, need.optional}));
+      FR_CHECK(
+          tx.execute("INSERT INTO job_needs (job_id, name, artifacts, optional) VALUES (?, ?, ?, ?) "
+                     "ON CONFLICT DO NOTHING",
+                     {id, need.job, need.artifacts, need.optional}));
   }
   return {};
 }

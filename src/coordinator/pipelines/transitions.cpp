@@ -22,9 +22,10 @@ base::Result<Loaded> load(Transaction& tx, std::int64_t pipeline_id) {
       tx.query("SELECT id, name, stage_idx, status, allow_failure, when_to_run, definition, environment, started_at "
                "FROM jobs WHERE pipeline_id = ? AND retried = 0 ORDER BY stage_idx, id",
                {pipeline_id}));
-  auto needs = FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
-                               "WHERE j.pipeline_id = ? AND j.retried = 0",
-                               {pipeline_id}));
+  auto needs =
+      FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
+                      "WHERE j.pipeline_id = ? AND j.retried = 0",
+                      {pipeline_id}));
   for (const Row& row : loaded.rows) {
     ci::JobState state;
     state.name = row.text("name");
@@ -66,10 +67,11 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
       }
       bool pending = change.to == ci::Status::kPending;
       bool skipped = change.to == ci::Status::kSkipped;
-      FR_CHECK(tx.execute("UPDATE jobs SET status = ?, status_reason = ?, scheduled_at = ?, updated_at = ?, "
-                          "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
-                          "finished_at = CASE WHEN ? THEN ? ELSE NULL END WHERE id = ? AND status = 'created'",
-                          {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
+      FR_CHECK(
+          tx.execute("UPDATE jobs SET status = ?, status_reason = ?, scheduled_at = ?, updated_at = ?, "
+                     "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
+                     "finished_at = CASE WHEN ? THEN ? ELSE NULL END WHERE id = ? AND status = 'created'",
+                     {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
       woke = woke || pending;
     }
   }
@@ -84,12 +86,13 @@ base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id
   ci::Composite composite = ci::composite(loaded.states);
   std::int64_t now = app_.now();
   bool complete = ci::is_complete(composite.status);
-  bool started = std::any_of(loaded.rows.begin(), loaded.rows.end(),
-                             [](const Row& job) { return !job.is_null("started_at"); });
-  FR_CHECK(tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
-                      "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
-                      "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
-                      {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id}));
+  bool started =
+      std::any_of(loaded.rows.begin(), loaded.rows.end(), [](const Row& job) { return !job.is_null("started_at"); });
+  FR_CHECK(
+      tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
+                 "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
+                 "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
+                 {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id}));
   if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated)))
     // The commit need not be kept once nothing will fetch it; a retry pins it again.
     tx.after_commit([this, project = row->integer("project_id"), pipeline_id] {
@@ -99,19 +102,21 @@ base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id
 }
 
 base::Status Service::finish(Transaction& tx, std::int64_t job_id, const Finish& end) {
-  auto row = FR_TRY(tx.query_one("SELECT id, pipeline_id, project_id, user_id, name, status, definition FROM jobs "
-                                 "WHERE id = ?",
-                                 {job_id}));
+  auto row =
+      FR_TRY(tx.query_one("SELECT id, pipeline_id, project_id, user_id, name, status, definition FROM jobs "
+                          "WHERE id = ?",
+                          {job_id}));
   if (!row || ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kFailed))) return {};
   auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row->text("definition")))));
   std::int64_t now = app_.now();
   bool failed = end.status == "failed";
-  FR_CHECK(tx.execute("UPDATE jobs SET status = ?, failure_reason = ?, exit_code = ?, finished_at = ?, "
-                      "updated_at = ?, "
-                      "allow_failure = CASE WHEN ? THEN 1 ELSE allow_failure END WHERE id = ?",
-                      {end.status, failed ? Bind(end.failure_reason) : Bind(nullptr),
-                       end.exit_code ? Bind(*end.exit_code) : Bind(nullptr), now, now,
-                       failed && ci::failure_allowed(job, end.exit_code), job_id}));
+  FR_CHECK(
+      tx.execute("UPDATE jobs SET status = ?, failure_reason = ?, exit_code = ?, finished_at = ?, "
+                 "updated_at = ?, "
+                 "allow_failure = CASE WHEN ? THEN 1 ELSE allow_failure END WHERE id = ?",
+                 {end.status, failed ? Bind(end.failure_reason) : Bind(nullptr),
+                  end.exit_code ? Bind(*end.exit_code) : Bind(nullptr), now, now,
+                  failed && ci::failure_allowed(job, end.exit_code), job_id}));
   if (failed) {
     auto attempts = FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE pipeline_id = ? AND name = ? AND retried = 1",
                                     {row->integer("pipeline_id"), row->text("name")}));
@@ -135,9 +140,10 @@ base::Status Service::cancel_job(Transaction& tx, std::int64_t job_id) {
     auto features = json::parse(row->text("runner_features"));
     graceful = features && (*features)["cancel_gracefully"].bool_or(false);
   }
-  FR_CHECK(tx.execute("UPDATE jobs SET status = ?, canceled_at = ?, updated_at = ?, "
-                      "finished_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
-                      {graceful ? "canceling" : "canceled", now, now, graceful, now, job_id}));
+  FR_CHECK(
+      tx.execute("UPDATE jobs SET status = ?, canceled_at = ?, updated_at = ?, "
+                 "finished_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
+                 {graceful ? "canceling" : "canceled", now, now, graceful, now, job_id}));
   return advance(tx, row->integer("pipeline_id"));
 }
 
@@ -147,16 +153,16 @@ base::Status Service::cancel_pipeline(Transaction& tx, std::int64_t pipeline_id,
   for (std::string_view which : {"status IN ('created', 'pending', 'waiting_for_resource', 'preparing', 'manual', "
                                  "'scheduled', 'waiting_for_callback')",
                                  "status = 'running'"}) {
-    auto rows = FR_TRY(tx.query("SELECT id, status FROM jobs WHERE pipeline_id = ? AND retried = 0 AND " +
-                                    std::string(which),
-                                {pipeline_id}));
+    auto rows = FR_TRY(tx.query(
+        "SELECT id, status FROM jobs WHERE pipeline_id = ? AND retried = 0 AND " + std::string(which), {pipeline_id}));
     for (const Row& row : rows) {
       if (row.text("status") == "running") {
         FR_CHECK(cancel_job(tx, row.integer("id")));
       } else {
-        FR_CHECK(tx.execute("UPDATE jobs SET status = 'canceled', canceled_at = ?, finished_at = ?, updated_at = ? "
-                            "WHERE id = ?",
-                            {app_.now(), app_.now(), app_.now(), row.integer("id")}));
+        FR_CHECK(
+            tx.execute("UPDATE jobs SET status = 'canceled', canceled_at = ?, finished_at = ?, updated_at = ? "
+                       "WHERE id = ?",
+                       {app_.now(), app_.now(), app_.now(), row.integer("id")}));
       }
     }
   }
@@ -175,15 +181,16 @@ base::Result<std::int64_t> Service::clone_job(Transaction& tx, const Row& old, s
       "when_to_run, definition, ref, tag, protected, tag_list, interruptible, environment, ?, ?, id, "
       "variables_sealed FROM jobs WHERE id = ?",
       {user_id, original.allow_failure, now, now, old_id}));
-  FR_CHECK(tx.execute("INSERT INTO job_needs (job_id, name, artifacts, optional) "
-                      "SELECT ?, name, artifacts, optional FROM job_needs WHERE job_id = ?",
-                      {id, old_id}));
+  FR_CHECK(
+      tx.execute("INSERT INTO job_needs (job_id, name, artifacts, optional) "
+                 "SELECT ?, name, artifacts, optional FROM job_needs WHERE job_id = ?",
+                 {id, old_id}));
   FR_CHECK(tx.execute("UPDATE jobs SET retried = 1 WHERE id = ?", {old_id}));
-  auto pipeline = FR_TRY(tx.query_one("SELECT project_id, sha FROM pipelines WHERE id = ?",
-                                      {old.integer("pipeline_id")}));
+  auto pipeline =
+      FR_TRY(tx.query_one("SELECT project_id, sha FROM pipelines WHERE id = ?", {old.integer("pipeline_id")}));
   if (pipeline)
-    FR_CHECK(git::Repository(app_, pipeline->integer("project_id"))
-                 .pin(old.integer("pipeline_id"), pipeline->text("sha")));
+    FR_CHECK(
+        git::Repository(app_, pipeline->integer("project_id")).pin(old.integer("pipeline_id"), pipeline->text("sha")));
   return id;
 }
 
@@ -192,16 +199,17 @@ base::Status Service::reset_dependents(Transaction& tx, const Row& job) {
   for (std::size_t i = 0; i < loaded.rows.size(); ++i) {
     if (loaded.states[i].name != job.text("name")) continue;
     for (std::size_t dependent : ci::dependents_to_reset(loaded.states, i))
-      FR_CHECK(tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL, "
-                          "updated_at = ? WHERE id = ? AND status = 'skipped'",
-                          {app_.now(), loaded.rows[dependent].integer("id")}));
+      FR_CHECK(
+          tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL, "
+                     "updated_at = ? WHERE id = ? AND status = 'skipped'",
+                     {app_.now(), loaded.rows[dependent].integer("id")}));
   }
   return {};
 }
 
 Outcome<std::int64_t> Service::retry_job(Transaction& tx, std::int64_t job_id, std::int64_t user_id) {
-  auto row = API_TRY(tx.query_one("SELECT id, pipeline_id, name, status, retried, definition FROM jobs WHERE id = ?",
-                                  {job_id}));
+  auto row = API_TRY(
+      tx.query_one("SELECT id, pipeline_id, name, status, retried, definition FROM jobs WHERE id = ?", {job_id}));
   if (!row) return std::unexpected(not_found("Job"));
   if (!retryable(row->text("status")) || row->boolean("retried"))
     return std::unexpected(forbidden("Job is not retryable"));
@@ -209,24 +217,26 @@ Outcome<std::int64_t> Service::retry_job(Transaction& tx, std::int64_t job_id, s
   API_CHECK(reset_dependents(tx, *row));
   // A retried job runs now, whatever its `when` was: somebody asked for it.
   std::int64_t now = app_.now();
-  API_CHECK(tx.execute("UPDATE jobs SET status = 'pending', queued_at = ?, updated_at = ? WHERE id = ?",
-                       {now, now, id}));
+  API_CHECK(
+      tx.execute("UPDATE jobs SET status = 'pending', queued_at = ?, updated_at = ? WHERE id = ?", {now, now, id}));
   wake_after(tx);
   API_CHECK(advance(tx, row->integer("pipeline_id")));
   return id;
 }
 
 Outcome<std::monostate> Service::retry_pipeline(Transaction& tx, std::int64_t pipeline_id, std::int64_t user_id) {
-  auto rows = API_TRY(tx.query("SELECT id, pipeline_id, name, definition FROM jobs WHERE pipeline_id = ? AND "
-                               "retried = 0 AND status IN ('failed', 'canceled') ORDER BY stage_idx, id",
-                               {pipeline_id}));
+  auto rows =
+      API_TRY(tx.query("SELECT id, pipeline_id, name, definition FROM jobs WHERE pipeline_id = ? AND "
+                       "retried = 0 AND status IN ('failed', 'canceled') ORDER BY stage_idx, id",
+                       {pipeline_id}));
   for (const Row& row : rows) API_CHECK(clone_job(tx, row, user_id));
   for (const Row& row : rows) API_CHECK(reset_dependents(tx, row));
   // What was skipped because of them is decided anew, too.
   if (!rows.empty())
-    API_CHECK(tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL "
-                         "WHERE pipeline_id = ? AND retried = 0 AND status = 'skipped'",
-                         {pipeline_id}));
+    API_CHECK(
+        tx.execute("UPDATE jobs SET status = 'created', status_reason = NULL, finished_at = NULL "
+                   "WHERE pipeline_id = ? AND retried = 0 AND status = 'skipped'",
+                   {pipeline_id}));
   API_CHECK(advance(tx, pipeline_id));
   return std::monostate();
 }
@@ -240,9 +250,10 @@ Outcome<std::monostate> Service::play_job(Transaction& tx, std::int64_t job_id, 
   Bind sealed(nullptr);
   if (!variables.empty()) sealed = Bind(app_.vault.seal(ci::variables_json(variables).dump()));
   std::int64_t now = app_.now();
-  API_CHECK(tx.execute("UPDATE jobs SET status = 'pending', user_id = ?, queued_at = ?, updated_at = ?, "
-                       "scheduled_at = NULL, variables_sealed = coalesce(?, variables_sealed) WHERE id = ?",
-                       {user_id, now, now, sealed, job_id}));
+  API_CHECK(
+      tx.execute("UPDATE jobs SET status = 'pending', user_id = ?, queued_at = ?, updated_at = ?, "
+                 "scheduled_at = NULL, variables_sealed = coalesce(?, variables_sealed) WHERE id = ?",
+                 {user_id, now, now, sealed, job_id}));
   API_CHECK(reset_dependents(tx, *row));
   wake_after(tx);
   API_CHECK(advance(tx, row->integer("pipeline_id")));
@@ -251,8 +262,8 @@ Outcome<std::monostate> Service::play_job(Transaction& tx, std::int64_t job_id, 
 
 base::Status Service::start_scheduled(Transaction& tx) {
   std::int64_t now = app_.now();
-  auto rows = FR_TRY(tx.query("SELECT id, pipeline_id FROM jobs WHERE status = 'scheduled' AND scheduled_at <= ?",
-                              {now}));
+  auto rows =
+      FR_TRY(tx.query("SELECT id, pipeline_id FROM jobs WHERE status = 'scheduled' AND scheduled_at <= ?", {now}));
   for (const Row& row : rows) {
     FR_CHECK(tx.execute("UPDATE jobs SET status = 'pending', queued_at = ?, updated_at = ? WHERE id = ?",
                         {now, now, row.integer("id")}));

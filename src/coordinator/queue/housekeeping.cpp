@@ -21,23 +21,24 @@ void Queue::housekeeping() {
 // the queue with a fresh token, so that nothing is lost; a job that this happens to again and again is failed.
 base::Status Queue::reclaim(Transaction& tx) {
   std::int64_t now = app_.now();
-  auto rows = FR_TRY(
-      tx.query("SELECT j.id, j.queued_at, j.handed_out_at FROM jobs j LEFT JOIN runner_managers m ON "
-               "m.id = j.manager_id WHERE j.status = 'pending' AND j.runner_id IS NOT NULL AND "
-               "(j.contacted_at < ? OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
-               {now - kAcknowledgeSeconds * 1000, now - kLostAfterSeconds * 1000}));
+  auto rows =
+      FR_TRY(tx.query("SELECT j.id, j.queued_at, j.handed_out_at FROM jobs j LEFT JOIN runner_managers m ON "
+                      "m.id = j.manager_id WHERE j.status = 'pending' AND j.runner_id IS NOT NULL AND "
+                      "(j.contacted_at < ? OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
+                      {now - kAcknowledgeSeconds * 1000, now - kLostAfterSeconds * 1000}));
   for (const Row& row : rows) {
     std::int64_t id = row.integer("id");
     base::log::warning("nobody acknowledged a job that was handed out; it goes back to the queue",
                        {{"job", std::to_string(id)}});
     if (row.integer("handed_out_at") - row.integer("queued_at") > 5 * kAcknowledgeSeconds * 1000) {
-      FR_CHECK(service_.finish(
-          tx, id, {.status = "failed", .failure_reason = "runner_provisioning_timeout", .exit_code = {}}));
+      FR_CHECK(service_.finish(tx, id,
+                               {.status = "failed", .failure_reason = "runner_provisioning_timeout", .exit_code = {}}));
       continue;
     }
-    FR_CHECK(tx.execute("UPDATE jobs SET runner_id = NULL, manager_id = NULL, token_digest = NULL, "
-                        "handed_out_at = NULL, runner_features = NULL, updated_at = ? WHERE id = ?",
-                        {now, id}));
+    FR_CHECK(
+        tx.execute("UPDATE jobs SET runner_id = NULL, manager_id = NULL, token_digest = NULL, "
+                   "handed_out_at = NULL, runner_features = NULL, updated_at = ? WHERE id = ?",
+                   {now, id}));
   }
   if (!rows.empty()) tx.after_commit([this] { wake(); });
   return {};
@@ -45,9 +46,9 @@ base::Status Queue::reclaim(Transaction& tx) {
 
 base::Status Queue::end_overdue(Transaction& tx) {
   std::int64_t now = app_.now();
-  auto rows = FR_TRY(
-      tx.query("SELECT id, status, contacted_at, started_at, canceled_at, timeout FROM jobs WHERE "
-               "status IN ('running', 'canceling')"));
+  auto rows =
+      FR_TRY(tx.query("SELECT id, status, contacted_at, started_at, canceled_at, timeout FROM jobs WHERE "
+                      "status IN ('running', 'canceling')"));
   for (const Row& row : rows) {
     std::int64_t id = row.integer("id");
     bool canceling = row.text("status") == "canceling";
@@ -55,10 +56,8 @@ base::Status Queue::end_overdue(Transaction& tx) {
     if (canceling && (silent || row.integer("canceled_at") < now - kCancelingSeconds * 1000)) {
       FR_CHECK(service_.finish(tx, id, {.status = "canceled", .failure_reason = {}, .exit_code = {}}));
     } else if (!canceling && silent) {
-      FR_CHECK(
-          service_.finish(tx, id, {.status = "failed", .failure_reason = "no_updates_running", .exit_code = {}}));
-    } else if (!canceling &&
-               row.integer("started_at") + (row.integer("timeout") + kTimeoutGraceSeconds) * 1000 < now) {
+      FR_CHECK(service_.finish(tx, id, {.status = "failed", .failure_reason = "no_updates_running", .exit_code = {}}));
+    } else if (!canceling && row.integer("started_at") + (row.integer("timeout") + kTimeoutGraceSeconds) * 1000 < now) {
       FR_CHECK(
           service_.finish(tx, id, {.status = "failed", .failure_reason = "server_timeout_running", .exit_code = {}}));
     }
@@ -68,26 +67,29 @@ base::Status Queue::end_overdue(Transaction& tx) {
 
 base::Status Queue::end_stuck(Transaction& tx) {
   std::int64_t now = app_.now();
-  auto rows = FR_TRY(tx.query("SELECT id, project_id, queued_at FROM jobs WHERE status = 'pending' AND "
-                              "runner_id IS NULL AND queued_at < ?",
-                              {now - kStuckAloneSeconds * 1000}));
+  auto rows =
+      FR_TRY(tx.query("SELECT id, project_id, queued_at, protected, tag_list FROM jobs WHERE status = 'pending' AND "
+                      "runner_id IS NULL AND queued_at < ?",
+                      {now - kStuckAloneSeconds * 1000}));
   if (rows.empty()) return {};
-  auto runners = FR_TRY(tx.query("SELECT * FROM runners WHERE active = 1 AND contacted_at > ?",
-                                 {now - model::kOnlineWindow}));
+  auto runners =
+      FR_TRY(tx.query("SELECT * FROM runners WHERE active = 1 AND contacted_at > ?", {now - model::kOnlineWindow}));
   for (const Row& row : rows) {
     bool served = false;
     auto project = FR_TRY(model::find_project(tx, row.integer("project_id")));
     for (const Row& runner : runners) {
       if (!project || served) break;
-      served = FR_TRY(model::runner_serves_project(tx, model::runner_from(runner), *project));
+      model::Runner candidate = model::runner_from(runner);
+      served = accepts(candidate, row.boolean("protected"), tags_of(row)) &&
+               FR_TRY(model::runner_serves_project(tx, candidate, *project));
     }
     bool old = row.integer("queued_at") < now - kStuckSeconds * 1000;
     if (served && !old) continue;
-    FR_CHECK(service_.finish(tx, row.integer("id"),
-                             {.status = "failed",
-                              .failure_reason = served ? "stuck_pending_with_matching_runners"
-                                                       : "stuck_pending_no_matching_runners",
-                              .exit_code = {}}));
+    FR_CHECK(service_.finish(
+        tx, row.integer("id"),
+        {.status = "failed",
+         .failure_reason = served ? "stuck_pending_with_matching_runners" : "stuck_pending_no_matching_runners",
+         .exit_code = {}}));
   }
   return {};
 }

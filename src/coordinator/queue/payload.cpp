@@ -26,11 +26,11 @@ struct Dependencies {
 // The jobs whose artifacts this one gets, with what they left; the token is that of the job that downloads.
 base::Result<Dependencies> dependencies(Transaction& tx, const PayloadRequest& request, const ci::Job& job) {
   Dependencies result;
-  auto rows = FR_TRY(tx.query(
-      "SELECT j.id, j.name, j.stage_idx, j.definition, j.dotenv, j.status, a.filename, a.size, a.expire_at "
-      "FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id AND a.file_type = 'archive' "
-      "WHERE j.pipeline_id = ? AND j.retried = 0 ORDER BY j.stage_idx, j.id",
-      {request.pipeline.integer("id")}));
+  auto rows = FR_TRY(
+      tx.query("SELECT j.id, j.name, j.stage_idx, j.definition, j.dotenv, j.status, a.filename, a.size, a.expire_at "
+               "FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id AND a.file_type = 'archive' "
+               "WHERE j.pipeline_id = ? AND j.retried = 0 ORDER BY j.stage_idx, j.id",
+               {request.pipeline.integer("id")}));
   std::vector<ci::Job> all;
   for (const Row& row : rows) all.push_back(FR_TRY(ci::job_from_json(FR_TRY(json::parse(row.text("definition"))))));
   std::vector<std::string> wanted = ci::artifact_sources(job, all);
@@ -69,11 +69,11 @@ base::Result<json::Value> job_info(Transaction& tx, const App& app, const Payloa
   auto space = FR_TRY(model::find_namespace(tx, request.project.namespace_id));
   std::int64_t root = space && !space->chain.empty() ? space->chain.front() : request.project.namespace_id;
   bool instance = request.runner.type == RunnerType::kInstance;
-  std::int64_t running = FR_TRY(tx.count("SELECT count(*) FROM jobs j JOIN runners r ON r.id = j.runner_id WHERE j.project_id = ? "
-                          "AND j.status IN ('running', 'canceling') AND r.type = 'instance_type'",
-                          {request.project.id}));
-  std::int64_t depth =
-      FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE status = 'pending' AND runner_id IS NULL"));
+  std::int64_t running =
+      FR_TRY(tx.count("SELECT count(*) FROM jobs j JOIN runners r ON r.id = j.runner_id WHERE j.project_id = ? "
+                      "AND j.status IN ('running', 'canceling') AND r.type = 'instance_type'",
+                      {request.project.id}));
+  std::int64_t depth = FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE status = 'pending' AND runner_id IS NULL"));
   double waited = static_cast<double>(app.now() - job.optional_integer("queued_at").value_or(app.now())) / 1000.0;
   return json::Value::object(
       {{"id", job.integer("id")},
@@ -89,8 +89,7 @@ base::Result<json::Value> job_info(Transaction& tx, const App& app, const Payloa
        {"instance_id", app.url},
        {"user_id", job.integer("user_id")},
        {"time_in_queue_seconds", waited},
-       {"project_jobs_running_on_instance_runners_count",
-        instance ? std::to_string(running) : std::string("+Inf")},
+       {"project_jobs_running_on_instance_runners_count", instance ? std::to_string(running) : std::string("+Inf")},
        {"queue_size", depth},
        {"queue_depth", 1}});
 }
@@ -98,7 +97,7 @@ base::Result<json::Value> job_info(Transaction& tx, const App& app, const Payloa
 json::Value git_info(const App& app, const PayloadRequest& request, const ci::Variables& variables) {
   const Row& pipeline = request.pipeline;
   bool tag = pipeline.text("ref_type") == "tag";
-  std::int64_t depth = ci::git_depth(variables, request.project.git_depth);
+  std::int64_t depth = ci::git_depth(variables, request.project.git_depth.value_or(0));
   json::Value refspecs = json::Value::array();
   for (const auto& refspec : ci::refspecs(pipeline.integer("id"), pipeline.text("ref"),
                                           tag ? ci::RefType::kTag : ci::RefType::kBranch, depth))
@@ -118,12 +117,27 @@ json::Value git_info(const App& app, const PayloadRequest& request, const ci::Va
 
 json::Value failure_reasons() {
   json::Value list = json::Value::array();
-  for (const char* reason :
-       {"unknown_failure", "script_failure", "api_failure", "stuck_or_timeout_failure", "runner_system_failure",
-        "runner_configuration_error", "runner_external_dependency_failure", "runner_interrupted",
-        "missing_dependency_failure", "runner_unsupported", "stale_schedule", "job_execution_timeout",
-        "archived_failure", "unmet_prerequisites", "scheduler_failure", "data_integrity_failure",
-        "forward_deployment_failure", "user_blocked", "project_deleted", "builds_disabled", "trace_size_exceeded"})
+  for (const char* reason : {"unknown_failure",
+                             "script_failure",
+                             "api_failure",
+                             "stuck_or_timeout_failure",
+                             "runner_system_failure",
+                             "runner_configuration_error",
+                             "runner_external_dependency_failure",
+                             "runner_interrupted",
+                             "missing_dependency_failure",
+                             "runner_unsupported",
+                             "stale_schedule",
+                             "job_execution_timeout",
+                             "archived_failure",
+                             "unmet_prerequisites",
+                             "scheduler_failure",
+                             "data_integrity_failure",
+                             "forward_deployment_failure",
+                             "user_blocked",
+                             "project_deleted",
+                             "builds_disabled",
+                             "trace_size_exceeded"})
     list.push_back(reason);
   return list;
 }

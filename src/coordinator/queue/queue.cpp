@@ -16,24 +16,6 @@ namespace {
 
 constexpr std::int64_t kCandidates = 500;
 
-std::vector<std::string> tags_of(const Row& row) {
-  std::vector<std::string> tags;
-  auto value = json::parse(row.text("tag_list"));
-  if (value && value->is_array())
-    for (const auto& tag : value->as_array()) tags.push_back(tag.string_or(""));
-  return tags;
-}
-
-// Rules 3 to 5 of the runner-tokens digest §13.
-bool matches(const model::Runner& runner, const Row& job) {
-  if (runner.ref_protected && !job.boolean("protected")) return false;
-  auto tags = tags_of(job);
-  if (tags.empty()) return runner.run_untagged;
-  return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
-    return std::find(runner.tag_list.begin(), runner.tag_list.end(), tag) != runner.tag_list.end();
-  });
-}
-
 // Instance runners: the project with the fewest running jobs on them first (fair use); others: first come.
 std::string candidates_sql(RunnerType type) {
   std::string fields = "SELECT j.id, j.project_id, j.protected, j.tag_list FROM jobs j ";
@@ -53,8 +35,27 @@ net::Response no_content(const std::string& version) {
 
 } // namespace
 
+std::vector<std::string> tags_of(const Row& job) {
+  std::vector<std::string> tags;
+  auto value = json::parse(job.text("tag_list"));
+  if (value && value->is_array())
+    for (const auto& tag : value->as_array()) tags.push_back(tag.string_or(""));
+  return tags;
+}
+
+bool accepts(const model::Runner& runner, bool is_protected, const std::vector<std::string>& tags) {
+  if (runner.ref_protected && !is_protected) return false;
+  if (tags.empty()) return runner.run_untagged;
+  return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+    return std::find(runner.tag_list.begin(), runner.tag_list.end(), tag) != runner.tag_list.end();
+  });
+}
+
 Queue::Queue(pipelines::Service& service)
-    : service_(service), app_(service.app()), version_(1), instance_(base::random_hex(16)),
+    : service_(service),
+      app_(service.app()),
+      version_(1),
+      instance_(base::random_hex(16)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Queue::~Queue() { stop(); }
@@ -100,7 +101,7 @@ base::Result<std::optional<std::int64_t>> Queue::pick(Transaction& tx, const Pol
   std::map<std::int64_t, std::optional<model::Project>> projects; // those it serves
   auto candidates = FR_TRY(tx.query(candidates_sql(runner->type), {kCandidates}));
   for (const Row& candidate : candidates) {
-    if (!matches(*runner, candidate)) continue;
+    if (!accepts(*runner, candidate.boolean("protected"), tags_of(candidate))) continue;
     std::int64_t project_id = candidate.integer("project_id");
     if (!projects.contains(project_id)) {
       auto project = FR_TRY(model::find_project(tx, project_id));

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "coordinator/api.hpp"
 #include "coordinator/model/runners.hpp"
@@ -23,13 +24,17 @@
 namespace coordinator::queue {
 
 inline constexpr std::int64_t kLongPollSeconds = 50;
-inline constexpr std::int64_t kAcknowledgeSeconds = 120;   // a handed-out job waits this long for PUT running
-inline constexpr std::int64_t kLostAfterSeconds = 30;      // … or this long, once its manager polls without it
-inline constexpr std::int64_t kNoUpdatesSeconds = 600;     // a running job without any call
-inline constexpr std::int64_t kCancelingSeconds = 3600;    // a canceling job whose runner never reports
-inline constexpr std::int64_t kTimeoutGraceSeconds = 900;  // beyond the job's own timeout
-inline constexpr std::int64_t kStuckSeconds = 24 * 3600;   // pending although a runner could take it
-inline constexpr std::int64_t kStuckAloneSeconds = 3600;   // pending, and no runner could
+inline constexpr std::int64_t kAcknowledgeSeconds = 120;  // a handed-out job waits this long for PUT running
+inline constexpr std::int64_t kLostAfterSeconds = 30;     // … or this long, once its manager polls without it
+inline constexpr std::int64_t kNoUpdatesSeconds = 600;    // a running job without any call
+inline constexpr std::int64_t kCancelingSeconds = 3600;   // a canceling job whose runner never reports
+inline constexpr std::int64_t kTimeoutGraceSeconds = 900; // beyond the job's own timeout
+inline constexpr std::int64_t kStuckSeconds = 24 * 3600;  // pending although a runner could take it
+inline constexpr std::int64_t kStuckAloneSeconds = 3600;  // pending, and no runner could
+
+// Rules 3 to 5 of the runner-tokens digest §13: protection and tags.
+bool accepts(const model::Runner& runner, bool is_protected, const std::vector<std::string>& tags);
+std::vector<std::string> tags_of(const Row& job); // from the column tag_list
 
 struct Poller {
   model::Runner runner;

@@ -1,0 +1,354 @@
+// Git over smart HTTP at /<project path>.git, through git's own http-backend.
+//
+// The request's body is spooled; the answer is streamed out of the backend. The hooks of a push talk to the same thread
+// over two FIFOs in a private directory (see repository.cpp), so a push can never wait for a second thread.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "coordinator/git/hooks.hpp"
+#include "coordinator/git/repository.hpp"
+#include "coordinator/runner_api/work.hpp"
+#include "coordinator/vault.hpp"
+#include "sys/fd.hpp"
+#include "sys/files.hpp"
+#include "sys/process.hpp"
+
+namespace coordinator {
+namespace {
+
+using git::Push;
+
+constexpr std::size_t kPushLimit = std::size_t{5} << 30;
+
+// The coordinator's side of the hooks: collects what a hook sends until "end", answers, is ready for the next.
+class HookChannel {
+ public:
+  base::Status open(const App& app, Push push) {
+    push_ = std::move(push);
+    FR_CHECK(sys::make_directories(app.path("tmp"), 0700));
+    std::string pattern = app.path("tmp/push.XXXXXX");
+    if (::mkdtemp(pattern.data()) == nullptr) return base::fail_errno("make " + pattern, errno);
+    directory_ = pattern;
+    for (auto [name, fd] : {std::pair{"/up", &up_}, {"/down", &down_}}) {
+      std::string path = directory_ + name;
+      if (::mkfifo(path.c_str(), 0600) != 0) return base::fail_errno("make " + path, errno);
+      // Both ends, so that neither side ever waits for the other to open.
+      *fd = sys::Fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+      if (!*fd) return base::fail_errno("open " + path, errno);
+    }
+    return {};
+  }
+  ~HookChannel() {
+    if (!directory_.empty()) (void)sys::remove_tree(directory_);
+  }
+  bool active() const { return !directory_.empty(); }
+  const std::string& directory() const { return directory_; }
+  int fd() const { return up_.get(); }
+
+  void readable() {
+    char buffer[16384];
+    ssize_t got = ::read(up_.get(), buffer, sizeof buffer);
+    if (got <= 0) return;
+    pending_.append(buffer, static_cast<std::size_t>(got));
+    while (true) {
+      std::size_t end = pending_.find('\n');
+      if (end == std::string::npos) return;
+      std::string line = pending_.substr(0, end);
+      pending_.erase(0, end + 1);
+      if (line == "end") {
+        answer();
+      } else {
+        lines_.push_back(std::move(line));
+      }
+    }
+  }
+
+ private:
+  void answer() {
+    std::vector<git::RefUpdate> updates;
+    std::vector<std::string> options;
+    for (std::size_t i = 1; i < lines_.size(); ++i) {
+      if (lines_[i].starts_with("option ")) {
+        options.push_back(lines_[i].substr(7));
+        continue;
+      }
+      auto fields = base::split_fields(lines_[i]);
+      if (fields.size() == 3) updates.push_back({.before = fields[0], .after = fields[1], .ref = fields[2]});
+    }
+    bool before = !lines_.empty() && lines_.front() == "pre-receive";
+    lines_.clear();
+    git::HookAnswer result = before ? git::pre_receive(push_, updates) : git::post_receive(push_, updates, options);
+    std::string text;
+    for (const auto& line : result.lines) text += "|" + base::replace_all(line, "\n", " ") + "\n";
+    text += result.allowed ? "ok\n" : "deny\n";
+    ssize_t written = ::write(down_.get(), text.data(), text.size()); // below a pipe's 64 KiB
+    if (written != static_cast<ssize_t>(text.size())) base::log::warning("a git hook did not get its answer");
+  }
+
+  Push push_;
+  std::string directory_;
+  sys::Fd up_;
+  sys::Fd down_;
+  std::string pending_;
+  std::vector<std::string> lines_;
+};
+
+// http-backend's standard output as a body; its hooks are served while it is read.
+class Backend final : public net::StreamBody {
+ public:
+  ~Backend() override {
+    if (child_.running()) {
+      child_.signal(SIGTERM, true);
+      (void)child_.wait();
+    }
+  }
+
+  base::Status start(std::vector<std::string> environment, const std::string& input) {
+    sys::Fd in;
+    if (!input.empty()) {
+      in = sys::Fd(::open(input.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!in) return base::fail_errno("open the request's body", errno);
+    }
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail_errno("make a pipe", errno);
+    out_ = sys::Fd(ends[0]);
+    sys::Fd child_end(ends[1]);
+    sys::SpawnOptions options;
+    options.argv = {"git", "http-backend"};
+    options.env = std::move(environment);
+    options.stdin_fd = in ? in.get() : sys::kStdioNull;
+    options.stdout_fd = child_end.get();
+    options.new_process_group = true;
+    child_ = FR_TRY(sys::spawn(options));
+    pid_ = child_.pid();
+    return {};
+  }
+
+  // Up to the empty line after the CGI header; what was read beyond it comes first out of read().
+  base::Result<std::string> read_head() {
+    std::string text;
+    char buffer[4096];
+    while (true) {
+      std::size_t end = text.find("\r\n\r\n");
+      if (end != std::string::npos) {
+        rest_ = text.substr(end + 4);
+        text.resize(end);
+        return text;
+      }
+      ssize_t got = read_output(buffer, sizeof buffer);
+      if (got <= 0 || text.size() > 65536) return base::fail(base::ErrorKind::kChildFailed, "git http-backend failed");
+      text.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+
+  ssize_t read(char* buffer, std::size_t size) override {
+    if (!rest_.empty()) {
+      std::size_t count = std::min(size, rest_.size());
+      std::memcpy(buffer, rest_.data(), count);
+      rest_.erase(0, count);
+      return static_cast<ssize_t>(count);
+    }
+    ssize_t got = read_output(buffer, size);
+    if (got == 0 && child_.running()) (void)child_.wait();
+    return got;
+  }
+
+  void cancel() override { ::kill(-pid_.load(), SIGTERM); }
+
+  HookChannel hooks;
+
+ private:
+  ssize_t read_output(char* buffer, std::size_t size) {
+    while (true) {
+      pollfd fds[2] = {{.fd = out_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = hooks.active() ? hooks.fd() : -1, .events = POLLIN, .revents = 0}};
+      if (::poll(fds, 2, -1) < 0) {
+        if (errno == EINTR) continue;
+        return -1;
+      }
+      if (fds[1].revents & POLLIN) hooks.readable();
+      if (fds[0].revents != 0) return ::read(out_.get(), buffer, size);
+    }
+  }
+
+  sys::Child child_;
+  std::atomic<pid_t> pid_{-1};
+  sys::Fd out_;
+  std::string rest_;
+};
+
+struct Target {
+  std::string project_path;
+  std::string action; // info/refs, git-upload-pack, git-receive-pack
+  bool push = false;
+};
+
+std::optional<Target> parse_target(const net::Request& request) {
+  std::string path = base::percent_decode(request.path);
+  std::size_t at = path.find(".git/");
+  if (at == std::string::npos || at < 2) return std::nullopt;
+  Target target{.project_path = path.substr(1, at - 1), .action = path.substr(at + 5)};
+  std::string_view service = request.query_value("service");
+  if (target.action == "info/refs" && request.method != "POST") {
+    if (service != "git-upload-pack" && service != "git-receive-pack") return std::nullopt;
+    target.push = service == "git-receive-pack";
+    return target;
+  }
+  if (request.method != "POST" || (target.action != "git-upload-pack" && target.action != "git-receive-pack"))
+    return std::nullopt;
+  target.push = target.action == "git-receive-pack";
+  return target;
+}
+
+Reply ask_for_credentials() {
+  return text_reply(401, "HTTP Basic: Access denied. Use a personal access token as the password.\n")
+      .header("WWW-Authenticate", "Basic realm=\"GitLab\"");
+}
+
+Outcome<Identity> job_identity(App& app, std::string_view token) {
+  return app.store.read([&](Transaction& tx) -> Outcome<Identity> {
+    auto job = API_TRY(
+        tx.query_one("SELECT id, project_id, user_id, status FROM jobs WHERE token_digest = ?", {token_digest(token)}));
+    if (!job || (job->text("status") != "running" && job->text("status") != "canceling"))
+      return std::unexpected(ask_for_credentials());
+    return Identity{.kind = Identity::Kind::kJob,
+                    .user_id = job->integer("user_id"),
+                    .job_id = job->integer("id"),
+                    .project_id = job->integer("project_id")};
+  });
+}
+
+Outcome<Identity> identify(App& app, const net::Request& request) {
+  std::string_view authorization = request.header("Authorization");
+  if (!authorization.starts_with("Basic ") && !authorization.starts_with("basic ")) {
+    auto identity = authenticate(app, request, Params());
+    if (!identity) return std::unexpected(ask_for_credentials());
+    return identity;
+  }
+  auto decoded = base::base64_decode(base::trim(authorization.substr(6)));
+  if (!decoded) return std::unexpected(ask_for_credentials());
+  std::size_t colon = decoded->find(':');
+  std::string user = decoded->substr(0, colon);
+  std::string password = colon == std::string::npos ? "" : decoded->substr(colon + 1);
+  if (user == "gitlab-ci-token" || password.starts_with("glcbt-")) return job_identity(app, password);
+  auto identity = authenticate_token(app, password.empty() ? user : password);
+  if (!identity) return std::unexpected(ask_for_credentials());
+  return identity;
+}
+
+struct Granted {
+  model::Project project;
+  Access access;
+};
+
+Outcome<Granted> authorize(App& app, const Identity& identity, const Target& target) {
+  return app.store.read([&](Transaction& tx) -> Outcome<Granted> {
+    auto hidden = [] {
+      return text_reply(404,
+                        "The project you were looking for could not be found or you don't have permission to "
+                        "view it.\n");
+    };
+    auto project = API_TRY(model::find_project(tx, target.project_path));
+    // A path that looks like a number is a path here, not an id.
+    if (project && base::to_lower(project->full_path) != base::to_lower(target.project_path)) project.reset();
+    if (!project) return std::unexpected(identity.signed_in() ? hidden() : ask_for_credentials());
+    auto access = API_TRY(model::access_to(tx, identity, *project, app.now()));
+    bool own_job = identity.kind == Identity::Kind::kJob && identity.project_id == project->id;
+    if (!own_job && !can_read_code(access))
+      return std::unexpected(identity.signed_in() ? hidden() : ask_for_credentials());
+    if (target.push) {
+      if (!identity.signed_in()) return std::unexpected(ask_for_credentials());
+      bool scoped = identity.has_scope("api") || identity.has_scope("write_repository");
+      if (identity.kind == Identity::Kind::kJob || !scoped || !access.at_least(kDeveloper))
+        return std::unexpected(text_reply(403, "You are not allowed to push code to this project.\n"));
+    } else if (identity.kind == Identity::Kind::kUser && !identity.has_scope("api") &&
+               !identity.has_scope("read_api") && !identity.has_scope("read_repository") &&
+               !identity.has_scope("write_repository")) {
+      return std::unexpected(text_reply(403, "The token's scopes do not include reading repositories.\n"));
+    }
+    return Granted{.project = *project, .access = access};
+  });
+}
+
+std::vector<std::string> backend_environment(const App& app, const net::Request& request, const Target& target,
+                                             const Granted& granted, const Identity& identity,
+                                             const HookChannel& hooks) {
+  auto environment = git::git_environment();
+  auto set = [&](std::string_view name, std::string_view value) {
+    environment.push_back(fmt::format("{}={}", name, value));
+  };
+  set("GIT_PROJECT_ROOT", app.path("repositories"));
+  set("GIT_HTTP_EXPORT_ALL", "1");
+  set("PATH_INFO", fmt::format("/{}.git/{}", granted.project.id, target.action));
+  set("REQUEST_METHOD", request.method == "HEAD" ? "GET" : request.method);
+  set("QUERY_STRING", request.query_string);
+  set("CONTENT_TYPE", request.header("Content-Type"));
+  if (!request.body_file.empty()) set("CONTENT_LENGTH", std::to_string(request.body_size));
+  if (!request.header("Content-Encoding").empty()) set("HTTP_CONTENT_ENCODING", request.header("Content-Encoding"));
+  if (!request.header("Git-Protocol").empty()) set("GIT_PROTOCOL", request.header("Git-Protocol"));
+  set("REMOTE_ADDR", request.remote_address);
+  if (identity.signed_in()) set("REMOTE_USER", fmt::format("user-{}", identity.user_id));
+  if (hooks.active()) set("FORERUNNER_HOOKS", hooks.directory());
+  return environment;
+}
+
+net::Response parse_cgi(const std::string& head) {
+  net::Response response;
+  for (std::string_view line : base::split(head, '\n')) {
+    line = base::trim(line);
+    std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    std::string_view value = base::trim(line.substr(colon + 1));
+    if (base::equals_ignore_case(line.substr(0, colon), "Status")) {
+      response.status = static_cast<int>(base::parse_int(value.substr(0, 3)).value_or(500));
+    } else {
+      response.headers.set(line.substr(0, colon), value);
+    }
+  }
+  return response;
+}
+
+Outcome<Reply> serve(const std::shared_ptr<Work>& work, const net::Request& request) {
+  App& app = work->service.app();
+  auto target = parse_target(request);
+  if (!target) return json_reply(404, json::Value::object({{"error", "404 Not Found"}}));
+  Identity identity = API_TRY(identify(app, request));
+  Granted granted = API_TRY(authorize(app, identity, *target));
+  API_CHECK(git::Repository(app, granted.project.id).create());
+
+  auto backend = std::make_shared<Backend>();
+  if (target->push && target->action == "git-receive-pack")
+    API_CHECK(backend->hooks.open(
+        app, {.work = work, .project = granted.project, .identity = identity, .access = granted.access}));
+  API_CHECK(
+      backend->start(backend_environment(app, request, *target, granted, identity, backend->hooks), request.body_file));
+  auto head = backend->read_head();
+  if (!head) return std::unexpected(Reply(std::move(head.error())));
+  net::Response response = parse_cgi(*head);
+  response.stream = std::move(backend);
+  return Reply(std::move(response));
+}
+
+} // namespace
+
+void register_git(Api& api, const std::shared_ptr<Work>& work) {
+  auto handler = [work](net::Request request, net::Responder responder) {
+    auto reply = serve(work, request);
+    responder.send(reply ? std::move(*reply) : std::move(reply.error()));
+  };
+  api.http().route("GET", "/*", {}, handler);
+  api.http().route("POST", "/*", {.max_body = kPushLimit, .spool = true}, handler);
+}
+
+} // namespace coordinator

@@ -1,0 +1,208 @@
+// REST: /projects/:id/jobs…: list, show, log, artifacts, cancel, retry, play, erase; GET /job for a job token.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "coordinator/git/repository.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/pipelines/json.hpp"
+#include "coordinator/runner_api/work.hpp"
+#include "sys/files.hpp"
+
+namespace coordinator {
+namespace {
+
+using pipelines::job_json;
+
+struct Found {
+  model::Project project;
+  Access access;
+  Row row;
+};
+
+Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
+  auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
+  if (!can_read_jobs(found.access, found.project.public_jobs)) return std::unexpected(forbidden());
+  return found;
+}
+
+Outcome<Found> find_job(Transaction& tx, const Call& call) {
+  auto found = API_TRY(readable(tx, call));
+  auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ? AND project_id = ?",
+                                  {call.path_id("job_id").value_or(0), found.project.id}));
+  if (!row) return std::unexpected(not_found(""));
+  return Found{.project = found.project, .access = found.access, .row = *row};
+}
+
+Outcome<Reply> list_jobs(Call& call) {
+  auto page = API_TRY(read_page(call.params));
+  auto scope = call.params.list("scope").value_or(std::vector<std::string>());
+  API_CHECK(call.params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(readable(tx, call));
+    std::string where = " WHERE project_id = ?";
+    Binds binds = {found.project.id};
+    std::string marks;
+    for (const auto& status : scope) {
+      marks += marks.empty() ? "?" : ", ?";
+      binds.emplace_back(status);
+    }
+    if (!marks.empty()) where += " AND status IN (" + marks + ")";
+    auto total = API_TRY(tx.count("SELECT count(*) FROM jobs" + where, binds));
+    binds.emplace_back(page.per_page);
+    binds.emplace_back(page.offset());
+    json::Value list = json::Value::array();
+    for (const Row& row : API_TRY(tx.query("SELECT * FROM jobs" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", binds)))
+      list.push_back(API_TRY(job_json(tx, call.app, found.project, row)));
+    return call.page_reply(std::move(list), page, total);
+  });
+}
+
+Outcome<Reply> show_job(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_job(tx, call));
+    return json_reply(200, API_TRY(job_json(tx, call.app, found.project, found.row)));
+  });
+}
+
+Outcome<Reply> show_trace(const std::shared_ptr<Work>& work, Call& call) {
+  auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return find_job(tx, call); }));
+  // A log written with debug tracing shows every variable: only those who may change jobs read it.
+  if (found.row.boolean("debug_trace") && !can_update_jobs(found.access)) return std::unexpected(forbidden());
+  std::int64_t id = found.row.integer("id");
+  work->traces.watch(id);
+  Reply reply = text_reply(200, "");
+  if (work->traces.size(id) > 0) {
+    reply.body.clear();
+    reply.file = net::FileBody{.path = work->traces.path(id), .offset = 0, .length = std::nullopt};
+  }
+  return reply;
+}
+
+Outcome<Row> archive_of(Transaction& tx, const Call& call, std::int64_t job_id) {
+  auto artifact = API_TRY(tx.query_one(
+      "SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive' AND (expire_at IS NULL OR expire_at > ?)",
+      {job_id, call.now()}));
+  if (!artifact || !sys::is_regular_file(artifact->text("location"))) return std::unexpected(not_found(""));
+  return *artifact;
+}
+
+Outcome<Reply> job_artifacts(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_job(tx, call));
+    return artifact_reply(call, API_TRY(archive_of(tx, call, found.row.integer("id"))));
+  });
+}
+
+// GET /projects/:id/jobs/artifacts/:ref/download?job=NAME: of the latest successful pipeline.
+Outcome<Reply> ref_artifacts(Call& call) {
+  auto name = call.params.text("job", Presence::kRequired).value_or("");
+  API_CHECK(call.params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(readable(tx, call));
+    auto job = API_TRY(tx.query_one(
+        "SELECT j.id FROM jobs j JOIN pipelines p ON p.id = j.pipeline_id WHERE p.project_id = ? AND p.ref = ? AND "
+        "p.status = 'success' AND j.name = ? AND j.retried = 0 ORDER BY p.id DESC LIMIT 1",
+        {found.project.id, call.path("ref"), name}));
+    if (!job) return std::unexpected(not_found(""));
+    return artifact_reply(call, API_TRY(archive_of(tx, call, job->integer("id"))));
+  });
+}
+
+base::Status drop_artifacts(Transaction& tx, const App& app, std::int64_t job_id, bool with_files) {
+  FR_CHECK(tx.execute("DELETE FROM artifacts WHERE job_id = ?", {job_id}));
+  if (with_files)
+    tx.after_commit([path = sys::parent_path(artifact_path(app, job_id, "archive"))] { (void)sys::remove_tree(path); });
+  return {};
+}
+
+// Runs `change` on a job that the caller may update, and answers with the job `change` names.
+template <class Change>
+Outcome<Reply> change_job(Call& call, int status, Change change) {
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_job(tx, call));
+    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    std::int64_t id = API_TRY(change(tx, found.row));
+    auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ?", {id}));
+    return json_reply(status, API_TRY(job_json(tx, call.app, found.project, *row)));
+  });
+}
+
+Outcome<ci::Variables> played_variables(Call& call) {
+  ci::Variables variables;
+  const json::Value& list = call.params.raw("job_variables_attributes");
+  if (!list.is_array()) return variables;
+  for (const auto& item : list.as_array()) {
+    std::string key = item["key"].string_or("");
+    if (key.empty()) return std::unexpected(invalid_parameters({"job_variables_attributes[0][key] is missing"}));
+    variables.push_back({.key = key, .value = item["value"].string_or("")});
+  }
+  return variables;
+}
+
+Outcome<Reply> erase_job(const std::shared_ptr<Work>& work, Call& call) {
+  return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+    std::int64_t id = row.integer("id");
+    std::string status = row.text("status");
+    if (status != "success" && status != "failed" && status != "canceled")
+      return std::unexpected(forbidden("Job is not erasable!"));
+    API_CHECK(drop_artifacts(tx, call.app, id, true));
+    API_CHECK(tx.execute("UPDATE jobs SET erased_at = ?, trace_size = 0, artifacts_expire_at = NULL WHERE id = ?",
+                         {call.now(), id}));
+    tx.after_commit([work, id] { (void)work->traces.erase(id); });
+    return id;
+  });
+}
+
+// GET /job: what a job learns about itself with its token.
+Outcome<Reply> own_job(Call& call) {
+  if (call.identity.kind != Identity::Kind::kJob) return std::unexpected(unauthorized());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ?", {call.identity.job_id}));
+    auto project = API_TRY(model::find_project(tx, call.identity.project_id));
+    if (!row || !project) return std::unexpected(not_found(""));
+    return json_reply(200, API_TRY(job_json(tx, call.app, *project, *row)));
+  });
+}
+
+} // namespace
+
+void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
+  api.get("/job", own_job, {.job_token = true});
+  api.get("/projects/:id/jobs", list_jobs, {.auth = Auth::kOptional});
+  api.get("/projects/:id/jobs/:job_id", show_job, {.auth = Auth::kOptional});
+  api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return show_trace(work, call); },
+          {.auth = Auth::kOptional});
+  api.get("/projects/:id/jobs/:job_id/artifacts", job_artifacts, {.auth = Auth::kOptional, .job_token = true});
+  api.get("/projects/:id/jobs/artifacts/:ref/download", ref_artifacts, {.auth = Auth::kOptional, .job_token = true});
+  api.remove("/projects/:id/jobs/:job_id/artifacts", [](Call& call) {
+    auto done = change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+      API_CHECK(drop_artifacts(tx, call.app, row.integer("id"), true));
+      return row.integer("id");
+    });
+    if (done) return Outcome<Reply>(empty_reply(204));
+    return done;
+  });
+  api.post("/projects/:id/jobs/:job_id/cancel", [work](Call& call) {
+    return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+      API_CHECK(work->service.cancel_job(tx, row.integer("id")));
+      return row.integer("id");
+    });
+  });
+  api.post("/projects/:id/jobs/:job_id/retry", [work](Call& call) {
+    return change_job(call, 201, [&](Transaction& tx, const Row& row) {
+      return work->service.retry_job(tx, row.integer("id"), call.identity.user_id);
+    });
+  });
+  api.post("/projects/:id/jobs/:job_id/play", [work](Call& call) {
+    return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+      auto variables = API_TRY(played_variables(call));
+      API_CHECK(work->service.play_job(tx, row.integer("id"), call.identity.user_id, variables));
+      return row.integer("id");
+    });
+  });
+  api.post("/projects/:id/jobs/:job_id/erase", [work](Call& call) { return erase_job(work, call); });
+}
+
+} // namespace coordinator

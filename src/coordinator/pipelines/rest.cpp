@@ -1,0 +1,277 @@
+// REST: /projects/:id/pipelines…, /projects/:id/pipeline, /projects/:id/ci/lint.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "ci/compile.hpp"
+#include "coordinator/git/repository.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/pipelines/json.hpp"
+#include "coordinator/runner_api/work.hpp"
+#include "sys/files.hpp"
+
+namespace coordinator {
+namespace {
+
+using pipelines::job_json;
+using pipelines::pipeline_basic_json;
+using pipelines::pipeline_json;
+
+struct Found {
+  model::Project project;
+  Access access;
+  Row row;
+};
+
+Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
+  auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
+  if (!can_read_jobs(found.access, found.project.public_jobs)) return std::unexpected(forbidden());
+  return found;
+}
+
+Outcome<Found> find_pipeline(Transaction& tx, const Call& call) {
+  auto found = API_TRY(readable(tx, call));
+  auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ? AND project_id = ?",
+                                  {call.path_id("pipeline_id").value_or(0), found.project.id}));
+  if (!row) return std::unexpected(not_found("Pipeline"));
+  return Found{.project = found.project, .access = found.access, .row = *row};
+}
+
+Outcome<Reply> list_pipelines(Call& call) {
+  auto page = API_TRY(read_page(call.params));
+  auto order = call.params.one_of("order_by", {"id", "status", "ref", "updated_at", "user_id"}).value_or("id");
+  auto sort = call.params.one_of("sort", {"asc", "desc"}).value_or("desc");
+  auto scope = call.params.one_of("scope", {"running", "pending", "finished", "branches", "tags"});
+  std::string where = " WHERE project_id = ?";
+  Binds binds = {0};
+  for (const char* column : {"status", "ref", "sha", "source", "name"}) {
+    auto value = call.params.text(column);
+    if (!value) continue;
+    where += fmt::format(" AND {} = ?", column);
+    binds.emplace_back(*value);
+  }
+  if (scope == "running" || scope == "pending") where += fmt::format(" AND status = '{}'", *scope);
+  if (scope == "finished") where += " AND status IN ('success', 'failed', 'canceled')";
+  if (scope == "branches") where += " AND ref_type = 'branch'";
+  if (scope == "tags") where += " AND ref_type = 'tag'";
+  API_CHECK(call.params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(readable(tx, call));
+    binds[0] = Bind(found.project.id);
+    auto total = API_TRY(tx.count("SELECT count(*) FROM pipelines" + where, binds));
+    Binds all = binds;
+    all.emplace_back(page.per_page);
+    all.emplace_back(page.offset());
+    json::Value list = json::Value::array();
+    for (const Row& row : API_TRY(tx.query(
+             fmt::format("SELECT * FROM pipelines{} ORDER BY {} {}, id DESC LIMIT ? OFFSET ?", where, order, sort),
+             all)))
+      list.push_back(pipeline_basic_json(call.app, found.project, row));
+    return call.page_reply(std::move(list), page, total);
+  });
+}
+
+Outcome<ci::Variables> read_variables(Call& call, std::string_view name) {
+  ci::Variables variables;
+  const json::Value& list = call.params.raw(name);
+  if (list.is_null()) return variables;
+  if (!list.is_array()) return std::unexpected(invalid_parameters({std::string(name) + " is invalid"}));
+  for (const auto& item : list.as_array()) {
+    std::string key = item["key"].string_or("");
+    if (key.empty()) return std::unexpected(invalid_parameters({fmt::format("{}[key] is missing", name)}));
+    variables.push_back({.key = key,
+                         .value = item["value"].string_or(""),
+                         .is_public = false,
+                         .file = item["variable_type"].string_or("env_var") == "file"});
+  }
+  return variables;
+}
+
+Outcome<Reply> create_pipeline(const std::shared_ptr<Work>& work, Call& call) {
+  auto ref = call.params.text("ref", Presence::kRequired).value_or("");
+  auto variables = API_TRY(read_variables(call, "variables"));
+  API_CHECK(call.params.finish());
+  for (std::string_view prefix : {"refs/heads/", "refs/tags/"})
+    if (ref.starts_with(prefix)) ref = ref.substr(prefix.size());
+  auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, kDeveloper); }));
+  git::Repository repository(call.app, found.project.id);
+  auto invalid = [](std::string message) {
+    return std::unexpected(
+        message_reply(400, json::Value::object({{"base", json::Value(json::Array{std::move(message)})}})));
+  };
+  bool tag = !repository.branch_exists(ref) && repository.tag_exists(ref);
+  auto sha = repository.resolve(ref);
+  if (!sha) return invalid("Reference not found");
+  API_CHECK(call.app.store.read([&](Transaction& tx) -> Outcome<std::monostate> {
+    int level = API_TRY(model::push_level(tx, found.project.id, ref, tag));
+    bool is_protected = API_TRY(model::is_protected(tx, found.project.id, ref, tag));
+    if (!can_push(found.access, is_protected, level))
+      return std::unexpected(forbidden("You do not have sufficient permission to run a pipeline on '" + ref + "'."));
+    return std::monostate();
+  }));
+  std::string why;
+  auto made = API_TRY(work->service.create({.project = found.project,
+                                            .user_id = call.identity.user_id,
+                                            .ref = ref,
+                                            .tag = tag,
+                                            .sha = *sha,
+                                            .before_sha = {},
+                                            .source = "api",
+                                            .variables = std::move(variables)},
+                                           &why));
+  if (!made) return invalid(why);
+  if (!made->yaml_errors.empty()) return invalid(made->yaml_errors);
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ?", {made->id}));
+    return json_reply(201, API_TRY(pipeline_json(tx, call.app, found.project, *row)));
+  });
+}
+
+Outcome<Reply> latest_pipeline(Call& call) {
+  auto ref = call.params.text("ref");
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(readable(tx, call));
+    auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE project_id = ? AND ref = ? ORDER BY id DESC LIMIT 1",
+                                    {found.project.id, ref.value_or(found.project.default_branch)}));
+    if (!row) return std::unexpected(not_found("Pipeline"));
+    return json_reply(200, API_TRY(pipeline_json(tx, call.app, found.project, *row)));
+  });
+}
+
+Outcome<Reply> pipeline_jobs(Call& call) {
+  auto page = API_TRY(read_page(call.params));
+  auto scope = call.params.list("scope").value_or(std::vector<std::string>());
+  bool retried = call.params.boolean("include_retried").value_or(false);
+  API_CHECK(call.params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_pipeline(tx, call));
+    std::string where = " WHERE pipeline_id = ?";
+    Binds binds = {found.row.integer("id")};
+    if (!retried) where += " AND retried = 0";
+    if (!scope.empty()) {
+      std::string marks;
+      for (const auto& status : scope) {
+        marks += marks.empty() ? "?" : ", ?";
+        binds.emplace_back(status);
+      }
+      where += " AND status IN (" + marks + ")";
+    }
+    auto total = API_TRY(tx.count("SELECT count(*) FROM jobs" + where, binds));
+    binds.emplace_back(page.per_page);
+    binds.emplace_back(page.offset());
+    json::Value list = json::Value::array();
+    for (const Row& row : API_TRY(tx.query("SELECT * FROM jobs" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", binds)))
+      list.push_back(API_TRY(job_json(tx, call.app, found.project, row)));
+    return call.page_reply(std::move(list), page, total);
+  });
+}
+
+// Runs `change` on a pipeline that the caller may update, and answers with the pipeline.
+template <class Change>
+Outcome<Reply> change_pipeline(Call& call, int status, Change change) {
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_pipeline(tx, call));
+    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    API_CHECK(change(tx, found.row));
+    auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ?", {found.row.integer("id")}));
+    return json_reply(status, API_TRY(pipeline_json(tx, call.app, found.project, *row)));
+  });
+}
+
+Outcome<Reply> delete_pipeline(const std::shared_ptr<Work>& work, Call& call) {
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_pipeline(tx, call));
+    if (!can_delete_project(found.access)) return std::unexpected(forbidden());
+    std::int64_t id = found.row.integer("id");
+    API_CHECK(work->service.cancel_pipeline(tx, id, call.identity.user_id));
+    auto jobs = API_TRY(tx.query("SELECT id FROM jobs WHERE pipeline_id = ?", {id}));
+    API_CHECK(tx.execute("DELETE FROM pipelines WHERE id = ?", {id}));
+    tx.after_commit([work, jobs] {
+      for (const Row& job : jobs) {
+        (void)work->traces.erase(job.integer("id"));
+        (void)sys::remove_tree(sys::parent_path(artifact_path(work->service.app(), job.integer("id"), "archive")));
+      }
+    });
+    return empty_reply(204);
+  });
+}
+
+Outcome<Reply> pipeline_variables(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto found = API_TRY(find_pipeline(tx, call));
+    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    json::Value list = json::Value::array();
+    if (auto sealed = found.row.optional_text("variables_sealed")) {
+      auto plain = API_TRY(call.app.vault.unseal(*sealed));
+      for (const auto& variable : ci::variables_from_json(API_TRY(json::parse(plain))))
+        list.push_back(json::Value::object({{"variable_type", variable.file ? "file" : "env_var"},
+                                            {"key", variable.key},
+                                            {"value", variable.value},
+                                            {"raw", variable.raw}}));
+    }
+    return json_reply(200, list);
+  });
+}
+
+// POST /projects/:id/ci/lint: validates a text as if it stood in the default branch.
+Outcome<Reply> lint(Call& call) {
+  auto text = call.params.text("content", Presence::kRequired).value_or("");
+  API_CHECK(call.params.finish());
+  auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, kDeveloper); }));
+  git::Repository repository(call.app, found.project.id);
+  auto sha = repository.resolve(found.project.default_branch);
+  git::CommitFiles files(repository, sha.value_or(std::string(git::kZeroSha)));
+  ci::Context context;
+  context.server.url = call.app.url;
+  context.project.id = found.project.id;
+  context.project.full_path = found.project.full_path;
+  context.project.default_branch = found.project.default_branch;
+  context.pipeline.ref = found.project.default_branch;
+  context.commit.sha = sha.value_or(std::string(git::kZeroSha));
+  ci::Source source{.text = text, .files = sha ? &files : nullptr};
+  auto compiled = ci::compile(source, context);
+  auto texts = [](const std::vector<ci::Diagnostic>& list) {
+    json::Value values = json::Value::array();
+    for (const auto& item : list) values.push_back(item.text());
+    return values;
+  };
+  return json_reply(200, json::Value::object({{"valid", compiled.errors.empty()},
+                                              {"errors", texts(compiled.errors)},
+                                              {"warnings", texts(compiled.warnings)},
+                                              {"merged_yaml", ci::merged_yaml(source, context).yaml},
+                                              {"includes", json::Value::array()}}));
+}
+
+} // namespace
+
+void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
+  api.get("/projects/:id/pipelines", list_pipelines, {.auth = Auth::kOptional});
+  api.post("/projects/:id/pipeline", [work](Call& call) { return create_pipeline(work, call); });
+  api.get("/projects/:id/pipelines/latest", latest_pipeline, {.auth = Auth::kOptional});
+  api.get("/projects/:id/pipelines/:pipeline_id",
+          [](Call& call) {
+            return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+              auto found = API_TRY(find_pipeline(tx, call));
+              return json_reply(200, API_TRY(pipeline_json(tx, call.app, found.project, found.row)));
+            });
+          },
+          {.auth = Auth::kOptional});
+  api.get("/projects/:id/pipelines/:pipeline_id/jobs", pipeline_jobs, {.auth = Auth::kOptional});
+  api.get("/projects/:id/pipelines/:pipeline_id/variables", pipeline_variables);
+  api.post("/projects/:id/pipelines/:pipeline_id/cancel", [work](Call& call) {
+    return change_pipeline(call, 200, [&](Transaction& tx, const Row& row) {
+      return work->service.cancel_pipeline(tx, row.integer("id"), call.identity.user_id);
+    });
+  });
+  api.post("/projects/:id/pipelines/:pipeline_id/retry", [work](Call& call) {
+    return change_pipeline(call, 201, [&](Transaction& tx, const Row& row) {
+      return work->service.retry_pipeline(tx, row.integer("id"), call.identity.user_id);
+    });
+  });
+  api.remove("/projects/:id/pipelines/:pipeline_id", [work](Call& call) { return delete_pipeline(work, call); });
+  api.post("/projects/:id/ci/lint", lint);
+}
+
+} // namespace coordinator
