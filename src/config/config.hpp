@@ -135,8 +135,9 @@ struct Config {
   SessionServer session_server;
   std::vector<Runner> runners;
 
-  bool loaded = false; // the file existed
-  std::vector<std::string> warnings;
+  bool loaded = false;                   // the file existed
+  std::vector<std::string> warnings;     // also one for each unknown key
+  std::vector<std::string> unknown_keys; // dotted paths
 
   std::chrono::seconds effective_check_interval() const;   // 3 s by default
   std::chrono::seconds effective_shutdown_timeout() const; // 30 s by default
