@@ -51,9 +51,7 @@ class JobLog::Impl {
     std::lock_guard lock(mutex_);
     if (closed_) return;
     Channel& channel = channel_of(stream);
-    scratch_.clear();
-    channel.masks.write(bytes, scratch_);
-    deliver(channel, scratch_);
+    deliver(channel, channel.masks.filter(bytes));
   }
 
   void line(base::log::Level level, std::string_view prefix, std::string_view text, std::string_view suffix) {
@@ -86,11 +84,7 @@ class JobLog::Impl {
     std::lock_guard lock(mutex_);
     options_.masks.emplace_back(value);
     rules_.phrases = std::make_shared<const PhraseSet>(phrases_of(options_.masks));
-    for (auto& [stream, channel] : channels_) {
-      scratch_.clear();
-      channel.masks.rebind(rules_.phrases, scratch_);
-      deliver(channel, scratch_);
-    }
+    for (auto& [stream, channel] : channels_) deliver(channel, channel.masks.rebind(rules_.phrases));
   }
 
   std::string mask(std::string_view text) const {
@@ -141,10 +135,8 @@ class JobLog::Impl {
   void put_raw(std::string_view text) {
     if (closed_) return;
     Channel& channel = channel_of(kRunnerLines);
-    scratch_.clear();
-    channel.masks.finish(scratch_);
-    scratch_ += text;
-    deliver(channel, scratch_);
+    std::string whole = channel.masks.finish();
+    deliver(channel, whole += text);
   }
 
   // From the masks on: UTF-8 repair, time stamps, limit.
@@ -170,9 +162,7 @@ class JobLog::Impl {
   }
 
   void end(Channel& channel) {
-    scratch_.clear();
-    channel.masks.finish(scratch_);
-    deliver(channel, scratch_);
+    deliver(channel, channel.masks.finish());
     repaired_.clear();
     channel.repair.finish(repaired_);
     if (!repaired_.empty()) stamp(channel, repaired_);
@@ -202,7 +192,7 @@ class JobLog::Impl {
   std::map<Stream, Channel> channels_;
   bool closed_ = false;
   // Buffers of the stages, kept between writes.
-  std::string scratch_, repaired_, lines_;
+  std::string repaired_, lines_;
 };
 
 JobLog::JobLog(Sink& sink, JobLogOptions options) : impl_(std::make_unique<Impl>(sink, std::move(options))) {}

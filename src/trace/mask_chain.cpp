@@ -2,39 +2,29 @@
 
 namespace trace {
 
-void MaskChain::write(std::string_view in, std::string& out) {
-  masker_.write(in, after_phrases_);
-  pass_on(out);
+std::string_view MaskChain::filter(std::string_view in) {
+  return token_.filter(url_.filter(masker_.filter(in, after_phrases_), after_urls_), after_tokens_);
 }
 
-void MaskChain::finish(std::string& out) {
-  masker_.finish(after_phrases_);
-  url_.write(after_phrases_, after_urls_);
-  after_phrases_.clear();
-  url_.finish(after_urls_);
-  token_.write(after_urls_, out);
-  after_urls_.clear();
+std::string MaskChain::finish() {
+  std::string rest;
+  masker_.finish(rest);
+  std::string out(token_.filter(url_.filter(rest, after_urls_), after_tokens_));
+  url_.finish();
   token_.finish(out);
+  return out;
 }
 
-void MaskChain::rebind(std::shared_ptr<const PhraseSet> phrases, std::string& out) {
-  masker_.rebind(std::move(phrases), after_phrases_);
-  pass_on(out);
-}
-
-void MaskChain::pass_on(std::string& out) {
-  url_.write(after_phrases_, after_urls_);
+std::string_view MaskChain::rebind(std::shared_ptr<const PhraseSet> phrases) {
   after_phrases_.clear();
-  token_.write(after_urls_, out);
-  after_urls_.clear();
+  masker_.rebind(std::move(phrases), after_phrases_);
+  return token_.filter(url_.filter(after_phrases_, after_urls_), after_tokens_);
 }
 
 std::string mask_text(const MaskRules& rules, std::string_view text) {
   MaskChain chain(rules);
-  std::string out;
-  chain.write(text, out);
-  chain.finish(out);
-  return out;
+  std::string out(chain.filter(text));
+  return out += chain.finish();
 }
 
 } // namespace trace

@@ -23,18 +23,18 @@ class MaskChain {
  public:
   explicit MaskChain(const MaskRules& rules) : masker_(rules.phrases), token_(rules.prefixes) {}
 
-  void write(std::string_view in, std::string& out);
-  void finish(std::string& out);
-  void rebind(std::shared_ptr<const PhraseSet> phrases, std::string& out);
+  // What is decided by now: a part of `in`, or a buffer of the chain that lives until the next call.
+  std::string_view filter(std::string_view in);
+  // End of the stream: the rest. The chain is as new afterwards.
+  std::string finish();
+  // See Masker::rebind(); the result as filter()'s.
+  std::string_view rebind(std::shared_ptr<const PhraseSet> phrases);
 
  private:
-  void pass_on(std::string& out);
-
   Masker masker_;
   UrlMasker url_;
   TokenMasker token_;
-  std::string after_phrases_;
-  std::string after_urls_;
+  std::string after_phrases_, after_urls_, after_tokens_;
 };
 
 // The whole text at once.

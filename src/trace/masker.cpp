@@ -9,6 +9,12 @@ constexpr std::size_t kSettleAt = 1024;
 } // namespace
 
 void Masker::write(std::string_view in, std::string& out) {
+  std::string scratch;
+  out += filter(in, scratch);
+}
+
+std::string_view Masker::filter(std::string_view in, std::string& scratch) {
+  scratch.clear();
   const PhraseSet& set = *phrases_;
   std::size_t settle_at = kSettleAt;
   std::size_t i = 0;
@@ -23,14 +29,22 @@ void Masker::write(std::string_view in, std::string& out) {
     if (match == 0) continue;
     add_match(consumed_ + i - match, consumed_ + i);
     if (intervals_.size() >= settle_at) {
-      settle(consumed_ + i - set.held(state_), in, out);
+      settle(consumed_ + i - set.held(state_), in, scratch);
       settle_at = std::max(kSettleAt, 2 * intervals_.size());
     }
   }
   std::uint64_t hold = consumed_ + in.size() - set.held(state_);
-  settle(hold, in, out);
+  std::string_view result;
+  if (pending() == 0 && done_ == consumed_ && intervals_.empty()) {
+    result = in.substr(0, hold - consumed_);
+    done_ = hold;
+  } else {
+    settle(hold, in, scratch);
+    result = scratch;
+  }
   keep(hold, in);
   consumed_ += in.size();
+  return result;
 }
 
 // `end` grows from call to call, and `start` is not before what has been settled, but for rebind(), which may report

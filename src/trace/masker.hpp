@@ -23,7 +23,9 @@ class Masker {
  public:
   explicit Masker(std::shared_ptr<const PhraseSet> phrases) : phrases_(std::move(phrases)) {}
 
-  // Appends what is decided by now to `out`.
+  // What is decided by now: a part of `in` itself when nothing had to be changed, else the content of `scratch`.
+  std::string_view filter(std::string_view in, std::string& scratch);
+  // The same, appended to `out`.
   void write(std::string_view in, std::string& out);
   // End of the stream: a phrase that only began is no phrase. The masker is as new afterwards.
   void finish(std::string& out);

@@ -92,9 +92,24 @@ std::size_t PhraseSet::skip(std::string_view text, std::size_t from) const {
     while (from < text.size() && root_[byte_at(text, from)] == kRoot) ++from;
     return from;
   }
-  const std::uint8_t* table = skip_.data();
+  auto move = [&, table = skip_.data()](std::size_t window_start) -> std::size_t {
+    std::size_t last = window_start + window_ - 1;
+    return table[skip_slot(byte_at(text, last - 1), byte_at(text, last))];
+  };
+  // Mostly nothing fits and the window moves by its whole length but one. Four such moves looked at together do not
+  // wait for each other's memory.
+  const std::size_t far = window_ - 1;
+  while (from + 3 * far + window_ <= text.size()) {
+    if (move(from) + move(from + far) + move(from + 2 * far) + move(from + 3 * far) == 4 * far) {
+      from += 4 * far;
+      continue;
+    }
+    std::size_t by = move(from);
+    if (by == 0) return from;
+    from += by;
+  }
   while (from + window_ <= text.size()) {
-    std::uint8_t by = table[skip_slot(byte_at(text, from + window_ - 2), byte_at(text, from + window_ - 1))];
+    std::size_t by = move(from);
     if (by == 0) return from;
     from += by;
   }

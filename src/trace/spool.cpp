@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <libdeflate.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,11 +10,15 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/hash.hpp"
-
 namespace trace {
 namespace {
 constexpr std::size_t kReadSize = 256u << 10;
+
+// Every byte of every log passes here, so not base::crc32: libdeflate's uses the carry-less multiplier, ten times as
+// fast.
+std::uint32_t crc32_of(std::string_view bytes, std::uint32_t previous) {
+  return libdeflate_crc32(previous, bytes.data(), bytes.size());
+}
 
 base::Result<std::uint64_t> size_of(int fd) {
   struct stat info{};
@@ -37,7 +42,7 @@ base::Result<std::uint32_t> crc_of_range(int fd, std::uint64_t from, std::uint64
     std::size_t count = FR_TRY(read_into(fd, from, buffer.data(), want));
     if (count == 0)
       return base::fail(base::ErrorKind::kInvalidInput, fmt::format("the job log has only {} bytes", from));
-    crc = base::crc32(std::string_view(buffer).substr(0, count), crc);
+    crc = crc32_of(std::string_view(buffer).substr(0, count), crc);
     from += count;
   }
   return crc;
@@ -93,7 +98,7 @@ std::size_t FileSpool::write_some(std::string_view bytes) {
     }
     done += static_cast<std::size_t>(count);
   }
-  crc_ = base::crc32(bytes.substr(0, done), crc_);
+  crc_ = crc32_of(bytes.substr(0, done), crc_);
   size_ += done;
   return done;
 }

@@ -12,13 +12,15 @@ bool is_token_character(char c) {
 }
 } // namespace
 
-void TokenMasker::write(std::string_view in, std::string& out) {
+std::string_view TokenMasker::filter(std::string_view in, std::string& scratch) {
+  Passage out(in, scratch);
   std::size_t i = 0;
-  while (i < in.size()) i = mode_ == Mode::kText ? search(in, i, out) : token(in, i, out);
+  while (i < in.size()) i = mode_ == Mode::kText ? search(in, i) : token(in, i, out);
+  return out.finish();
 }
 
 // Text goes through as it is; stops behind a prefix.
-std::size_t TokenMasker::search(std::string_view in, std::size_t from, std::string& out) {
+std::size_t TokenMasker::search(std::string_view in, std::size_t from) {
   std::size_t i = from;
   while (i < in.size() && mode_ == Mode::kText) {
     if (state_ == PhraseSet::kRoot) {
@@ -30,26 +32,28 @@ std::size_t TokenMasker::search(std::string_view in, std::size_t from, std::stri
     ++i;
     if (match != 0) mode_ = Mode::kAfterPrefix;
   }
-  out.append(in.substr(from, i - from));
   return i;
 }
 
-std::size_t TokenMasker::token(std::string_view in, std::size_t from, std::string& out) {
+std::size_t TokenMasker::token(std::string_view in, std::size_t from, Passage& out) {
   for (std::size_t i = from; i < in.size(); ++i) {
-    bool part = false;
+    bool part = false; // of the token for sure; else in the middle of what may become [MASKED]
     if (mask_seen_ == 0 && is_token_character(in[i])) {
       part = true;
     } else if (in[i] == kMask[mask_seen_]) {
-      if (++mask_seen_ < kMask.size()) continue;
-      mask_seen_ = 0;
-      part = true;
-    }
-    if (!part) {
-      leave(out);
+      part = ++mask_seen_ == kMask.size();
+      if (part) mask_seen_ = 0;
+    } else {
+      if (mask_seen_ > 0) {
+        out.insert(i, leave());
+      } else {
+        mode_ = Mode::kText;
+      }
       return i;
     }
-    if (mode_ == Mode::kAfterPrefix) {
-      out += kMask;
+    out.insert(i, part && mode_ == Mode::kAfterPrefix ? kMask : "");
+    out.drop(i + 1);
+    if (part && mode_ == Mode::kAfterPrefix) {
       mode_ = Mode::kInToken;
       state_ = PhraseSet::kRoot;
     }
@@ -58,14 +62,14 @@ std::size_t TokenMasker::token(std::string_view in, std::size_t from, std::strin
 }
 
 // The token, if there was one, is over; what looked like the start of a mask was text.
-void TokenMasker::leave(std::string& out) {
+std::string TokenMasker::leave() {
   mode_ = Mode::kText;
-  std::string_view text = kMask.substr(0, std::exchange(mask_seen_, 0));
-  write(text, out);
+  std::string scratch;
+  return std::string(filter(kMask.substr(0, std::exchange(mask_seen_, 0)), scratch));
 }
 
 void TokenMasker::finish(std::string& out) {
-  while (mode_ != Mode::kText) leave(out);
+  while (mode_ != Mode::kText) out += leave();
   state_ = PhraseSet::kRoot;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "trace/passage.hpp"
 #include "trace/phrase_set.hpp"
 
 namespace trace {
@@ -16,14 +17,15 @@ class TokenMasker {
  public:
   explicit TokenMasker(std::shared_ptr<const PhraseSet> prefixes) : prefixes_(std::move(prefixes)) {}
 
-  void write(std::string_view in, std::string& out);
-  void finish(std::string& out);
+  // What comes of it: `in` itself when nothing had to be changed, else the content of `scratch`.
+  std::string_view filter(std::string_view in, std::string& scratch);
+  void finish(std::string& out); // end of the stream
 
  private:
   enum class Mode { kText, kAfterPrefix, kInToken };
-  std::size_t search(std::string_view in, std::size_t from, std::string& out);
-  std::size_t token(std::string_view in, std::size_t from, std::string& out);
-  void leave(std::string& out);
+  std::size_t search(std::string_view in, std::size_t from);
+  std::size_t token(std::string_view in, std::size_t from, Passage& out);
+  std::string leave();
 
   std::shared_ptr<const PhraseSet> prefixes_;
   PhraseSet::State state_ = PhraseSet::kRoot;

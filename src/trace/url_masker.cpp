@@ -61,7 +61,8 @@ Fit wide_blank(std::string_view text) {
 }
 } // namespace
 
-void UrlMasker::write(std::string_view in, std::string& out) {
+std::string_view UrlMasker::filter(std::string_view in, std::string& scratch) {
+  Passage out(in, scratch);
   Separators separators(in);
   std::size_t i = 0;
   while (i < in.size()) {
@@ -70,39 +71,38 @@ void UrlMasker::write(std::string_view in, std::string& out) {
       continue;
     }
     if (!in_key_) {
-      std::size_t at = separators.next(i);
-      std::size_t end = std::min(at + 1, in.size());
-      out.append(in.substr(i, end - i));
-      i = end;
-      if (at == in.size()) return;
+      i = separators.next(i);
+      if (i == in.size()) break;
+      ++i;
       in_key_ = true;
       key_.clear();
       continue;
     }
     char c = in[i++];
-    out += c;
     if (c == '?' || c == '&') {
       key_.clear();
     } else if (c == '=') {
       in_key_ = false;
       if (std::ranges::find(kKeys, key_) == kKeys.end()) continue;
       in_value_ = true;
-      out += kMask; // also for an empty value; now, so that the log does not wait for the value's end
+      out.insert(i, kMask); // also for an empty value; now, so that the log does not wait for the value's end
     } else if (key_.size() == kLongestKey) {
       in_key_ = false;
     } else {
       key_ += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }
   }
+  return out.finish();
 }
 
 // Returns the position behind what belongs to the value; the character that ends it stays for write().
-std::size_t UrlMasker::skip_value(std::string_view in, std::size_t from, std::string& out) {
+std::size_t UrlMasker::skip_value(std::string_view in, std::size_t from, Passage& out) {
   for (std::size_t i = from; i < in.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(in[i]);
     if ((c & 0xc0) != 0x80) cut_.clear();
     if (ends_value(c)) {
       in_value_ = false;
+      out.drop(i);
       return i;
     }
     if (c < 0x80 || (cut_.empty() && (c & 0xc0) == 0x80)) continue;
@@ -111,15 +111,17 @@ std::size_t UrlMasker::skip_value(std::string_view in, std::size_t from, std::st
     if (fit == Fit::kBegun) continue;
     if (fit == Fit::kWhole) {
       in_value_ = false;
-      out += cut_;
+      out.drop(i + 1);
+      out.insert(i + 1, cut_);
     }
     cut_.clear();
     if (!in_value_) return i + 1;
   }
+  out.drop(in.size());
   return in.size();
 }
 
-void UrlMasker::finish(std::string&) {
+void UrlMasker::finish() {
   in_value_ = false;
   in_key_ = false;
   key_.clear();

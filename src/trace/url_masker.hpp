@@ -7,15 +7,18 @@
 #include <string>
 #include <string_view>
 
+#include "trace/passage.hpp"
+
 namespace trace {
 
 class UrlMasker {
  public:
-  void write(std::string_view in, std::string& out);
-  void finish(std::string& out);
+  // What comes of it: `in` itself when nothing had to be changed, else the content of `scratch`.
+  std::string_view filter(std::string_view in, std::string& scratch);
+  void finish(); // end of the stream
 
  private:
-  std::size_t skip_value(std::string_view in, std::size_t from, std::string& out);
+  std::size_t skip_value(std::string_view in, std::size_t from, Passage& out);
 
   bool in_value_ = false;
   bool in_key_ = false; // after ? or &, the key so far is in key_
