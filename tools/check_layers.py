@@ -44,6 +44,11 @@ FIREWALL = {
 def main() -> int:
     source = pathlib.Path(__file__).resolve().parent.parent / "src"
     problems = []
+    private = {}  # headers that show a library: for their own module only
+    for path in sorted(source.rglob("*.hpp")):
+        for library in FIREWALL:
+            if re.search(rf"^\s*#\s*include\s+<{re.escape(library)}", path.read_text(), re.M):
+                private[str(path.relative_to(source))] = library
     for path in sorted(source.rglob("*.[ch]pp")):
         module = path.relative_to(source).parts[0]
         if module not in RANK:
@@ -60,12 +65,13 @@ def main() -> int:
                     problems.append(f"{path}:{number}: {module} may not use {other}")
                 if module in PURE and other in IO and not path.name.endswith("_test.cpp"):
                     problems.append(f"{path}:{number}: {module} does no I/O, it may not use {other}")
+            inner = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if inner and inner[1] in private and not inner[1].startswith(module + "/"):
+                problems.append(f"{path}:{number}: {inner[1]} shows <{private[inner[1]]}…>, it is private to its module")
             for library, homes in FIREWALL.items():
                 if re.match(rf"\s*#\s*include\s+<{re.escape(library)}", line):
                     if module not in homes:
                         problems.append(f"{path}:{number}: <{library}…> belongs to {', '.join(sorted(homes))}")
-                    if path.suffix == ".hpp":
-                        problems.append(f"{path}:{number}: <{library}…> must stay in a .cpp file")
     print("\n".join(problems) if problems else "layers hold")
     return 1 if problems else 0
 
