@@ -61,6 +61,7 @@ CREATE TABLE namespaces (
   name TEXT NOT NULL,
   path TEXT NOT NULL,
   full_path TEXT NOT NULL,
+  full_name TEXT NOT NULL,
   traversal TEXT NOT NULL DEFAULT '',
   description TEXT NOT NULL DEFAULT '',
   visibility TEXT NOT NULL DEFAULT 'private',

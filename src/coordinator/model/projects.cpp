@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "coordinator/model/runners.hpp"
 #include "coordinator/model/users.hpp"
 
 namespace coordinator::model {
@@ -56,6 +57,7 @@ Project project_from(const Row& row) {
           .full_path = row.text("full_path"),
           .namespace_path = row.text("namespace_path"),
           .namespace_name = row.text("namespace_name"),
+          .namespace_full_name = row.text("namespace_full_name"),
           .namespace_kind = row.text("namespace_kind"),
           .namespace_parent_id = row.optional_integer("namespace_parent_id"),
           .description = row.text("description"),
@@ -126,7 +128,11 @@ base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::int6
 
 base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::string_view path_or_id) {
   if (const auto id = base::parse_int(path_or_id)) return find_namespace(tx, *id);
-  const auto row = FR_TRY(tx.query_one("SELECT * FROM namespaces WHERE lower(full_path) = lower(?)", {path_or_id}));
+  return find_namespace_by_path(tx, path_or_id);
+}
+
+base::Result<std::optional<Namespace>> find_namespace_by_path(Transaction& tx, std::string_view full_path) {
+  const auto row = FR_TRY(tx.query_one("SELECT * FROM namespaces WHERE lower(full_path) = lower(?)", {full_path}));
   if (!row) return std::nullopt;
   return namespace_from(*row);
 }
@@ -226,6 +232,45 @@ std::string subtree_pattern(const Namespace& space) {
   return prefix + "%";
 }
 
+base::Status delete_project(Transaction& tx, App& app, const Project& project) {
+  std::vector<std::int64_t> bots;
+  for (const auto& row : FR_TRY(tx.query("SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id WHERE "
+                                         "m.project_id = ? AND u.kind = 'project_bot'",
+                                         {project.id}))) {
+    bots.push_back(row.integer("user_id"));
+  }
+  FR_CHECK(release_project_runners(tx, project.id));
+  FR_CHECK(tx.execute("DELETE FROM registration_tokens WHERE scope = 'project' AND scope_id = ?", {project.id}));
+  FR_CHECK(tx.execute("DELETE FROM projects WHERE id = ?", {project.id}));
+  for (const auto bot : bots) FR_CHECK(tx.execute("DELETE FROM users WHERE id = ?", {bot}));
+  tx.after_commit([&app, id = project.id, path = project.full_path] {
+    app.events.project_deleted(id, path);
+    app.events.eligibility_changed();
+  });
+  return {};
+}
+
+base::Status delete_namespace(Transaction& tx, App& app, const Namespace& space) {
+  for (const auto& row :
+       FR_TRY(tx.query("SELECT * FROM namespaces WHERE parent_id = ? AND id <> ?", {space.id, space.id}))) {
+    FR_CHECK(delete_namespace(tx, app, namespace_from(row)));
+  }
+  for (const auto& row : FR_TRY(tx.query(std::string(kProjectSelect) + " AND p.namespace_id = ?", {space.id}))) {
+    FR_CHECK(delete_project(tx, app, project_from(row)));
+  }
+  for (const auto& row : FR_TRY(tx.query("SELECT id FROM runners WHERE namespace_id = ?", {space.id}))) {
+    FR_CHECK(delete_runner(tx, row.integer("id")));
+    tx.after_commit([&app, id = row.integer("id")] { app.events.runner_deleted(id); });
+  }
+  FR_CHECK(
+      tx.execute("DELETE FROM users WHERE kind = 'group_bot' AND id IN (SELECT user_id FROM members WHERE "
+                 "namespace_id = ?)",
+                 {space.id}));
+  FR_CHECK(tx.execute("DELETE FROM registration_tokens WHERE scope = 'group' AND scope_id = ?", {space.id}));
+  FR_CHECK(tx.execute("DELETE FROM namespaces WHERE id = ?", {space.id}));
+  return {};
+}
+
 base::Result<std::vector<ProtectedRef>> protected_refs(Transaction& tx, std::int64_t project_id,
                                                        std::string_view kind) {
   std::vector<ProtectedRef> out;
@@ -277,7 +322,7 @@ json::Value project_basic_json(const App& app, const Project& project) {
       {{"id", project.id},
        {"description", project.description.empty() ? json::Value() : json::Value(project.description)},
        {"name", project.name},
-       {"name_with_namespace", project.namespace_name + " / " + project.name},
+       {"name_with_namespace", project.namespace_full_name + " / " + project.name},
        {"path", project.path},
        {"path_with_namespace", project.full_path},
        {"created_at", utc_millis(project.created_at)},

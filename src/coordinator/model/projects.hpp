@@ -23,6 +23,7 @@ struct Namespace {
   std::string name;
   std::string path;
   std::string full_path;
+  std::string full_name;           // "Group / Subgroup"
   std::vector<std::int64_t> chain; // root … itself
   std::string description;
   Visibility visibility = Visibility::kPrivate;
@@ -45,6 +46,7 @@ struct Project {
   std::string full_path;
   std::string namespace_path; // full
   std::string namespace_name;
+  std::string namespace_full_name;
   std::string namespace_kind;
   std::optional<std::int64_t> namespace_parent_id;
   std::string description;
@@ -76,7 +78,8 @@ std::string_view to_string(Visibility visibility);
 // The head of every query for projects; goes on with " AND …", ends with a sort order if one is wanted. Rows read with
 // project_from_row().
 inline constexpr std::string_view kProjectSelect =
-    "SELECT p.*, n.full_path AS namespace_path, n.name AS namespace_name, n.kind AS namespace_kind, "
+    "SELECT p.*, n.full_path AS namespace_path, n.name AS namespace_name, n.full_name AS namespace_full_name, n.kind "
+    "AS namespace_kind, "
     "n.parent_id AS namespace_parent_id FROM projects p JOIN namespaces n ON n.id = p.namespace_id "
     "WHERE p.deleted = 0";
 Project project_from_row(const Row& row);
@@ -85,6 +88,7 @@ Namespace namespace_from_row(const Row& row);
 base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::int64_t id);
 // By number or by full path (any letter case); path_or_id as it stands in a URL, decoded.
 base::Result<std::optional<Namespace>> find_namespace(Transaction& tx, std::string_view path_or_id);
+base::Result<std::optional<Namespace>> find_namespace_by_path(Transaction& tx, std::string_view full_path);
 base::Result<std::optional<Namespace>> find_group(Transaction& tx, std::string_view path_or_id);
 base::Result<std::optional<Project>> find_project(Transaction& tx, std::int64_t id);
 base::Result<std::optional<Project>> find_project(Transaction& tx, std::string_view path_or_id);
@@ -114,6 +118,11 @@ Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, int level);   
 
 // For `traversal LIKE ?`: the namespace and everything below.
 std::string subtree_pattern(const Namespace& space);
+
+// With everything in it: pipelines and jobs, runners that are left without a project, for namespaces all below. The
+// events follow the commit.
+base::Status delete_project(Transaction& tx, App& app, const Project& project);
+base::Status delete_namespace(Transaction& tx, App& app, const Namespace& space);
 
 struct ProtectedRef {
   std::int64_t id = 0;

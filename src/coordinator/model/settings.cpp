@@ -50,6 +50,11 @@ const json::Value* default_of(std::string_view name) {
 
 bool is_setting(std::string_view name) { return default_of(name) != nullptr; }
 
+json::Value setting_default(std::string_view name) {
+  const auto* value = default_of(name);
+  return value ? *value : json::Value();
+}
+
 base::Result<json::Value> setting(Transaction& tx, std::string_view name) {
   const auto row = FR_TRY(tx.query_one("SELECT value FROM settings WHERE name = ?", {name}));
   if (row) return json::parse(row->text("value"));

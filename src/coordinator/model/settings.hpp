@@ -19,6 +19,7 @@ base::Status set_setting(Transaction& tx, std::string_view name, const json::Val
 // All settings with their present values, in a fixed order.
 base::Result<json::Value> all_settings(Transaction& tx);
 bool is_setting(std::string_view name);
+json::Value setting_default(std::string_view name);
 
 // Flags that we know have a default; unknown ones are off.
 base::Result<bool> feature_enabled(Transaction& tx, std::string_view name);

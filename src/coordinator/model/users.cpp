@@ -63,10 +63,10 @@ base::Result<User> create_user(Transaction& tx, const NewUser& user, std::int64_
                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                        {user.username, user.name, user.email, user.password_hash, user.kind, user.admin, now, now}));
   if (user.kind == "human") {
-    const auto space =
-        FR_TRY(tx.insert("INSERT INTO namespaces (kind, owner_id, name, path, full_path, visibility, created_at) "
-                         "VALUES ('user', ?, ?, ?, ?, 'public', ?)",
-                         {id, user.name, user.username, user.username, now}));
+    const auto space = FR_TRY(
+        tx.insert("INSERT INTO namespaces (kind, owner_id, name, path, full_path, full_name, visibility, created_at) "
+                  "VALUES ('user', ?, ?, ?, ?, ?, 'public', ?)",
+                  {id, user.name, user.username, user.username, user.name, now}));
     FR_CHECK(tx.execute("UPDATE namespaces SET traversal = ? WHERE id = ?", {fmt::format("{}.", space), space}));
   }
   auto made = FR_TRY(find_user(tx, id));

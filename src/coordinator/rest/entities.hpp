@@ -1,0 +1,17 @@
+// JSON of records that several resources show.
+#pragma once
+
+#include "coordinator/api.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/model/runners.hpp"
+#include "json/json.hpp"
+
+namespace coordinator::rest {
+
+// One project in full; settings and tokens as far as the caller's role goes. May make the registration token.
+Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model::ProjectAccess& found);
+
+// A runner as lists show it.
+Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model::Runner& runner);
+
+} // namespace coordinator::rest

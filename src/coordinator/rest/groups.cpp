@@ -1,0 +1,396 @@
+// /groups and /namespaces.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/model/runners.hpp"
+#include "coordinator/model/settings.hpp"
+#include "coordinator/model/users.hpp"
+#include "coordinator/rest/names.hpp"
+#include "coordinator/rest/routes.hpp"
+
+namespace coordinator::rest {
+namespace {
+
+constexpr std::size_t kDeepestNesting = 20;
+
+json::Value optional_json(std::optional<std::int64_t> value) { return value ? json::Value(*value) : json::Value(); }
+
+json::Value group_json(const App& app, const model::Namespace& group) {
+  return json::Value::object({{"id", group.id},
+                              {"web_url", model::namespace_url(app, true, group.full_path)},
+                              {"name", group.name},
+                              {"path", group.path},
+                              {"description", group.description},
+                              {"visibility", model::to_string(group.visibility)},
+                              {"share_with_group_lock", false},
+                              {"require_two_factor_authentication", false},
+                              {"project_creation_level", "developer"},
+                              {"auto_devops_enabled", nullptr},
+                              {"subgroup_creation_level", "maintainer"},
+                              {"emails_disabled", false},
+                              {"mentions_disabled", nullptr},
+                              {"lfs_enabled", false},
+                              {"archived", false},
+                              {"default_branch", nullptr},
+                              {"default_branch_protection", 2},
+                              {"avatar_url", nullptr},
+                              {"request_access_enabled", false},
+                              {"full_name", group.full_name},
+                              {"full_path", group.full_path},
+                              {"created_at", model::utc_millis(group.created_at)},
+                              {"parent_id", optional_json(group.parent_id)},
+                              {"organization_id", 1},
+                              {"shared_runners_setting", group.shared_runners_setting}});
+}
+
+// What is shown of one group; tokens and settings to Owners only.
+Outcome<json::Value> group_details(Transaction& tx, const Call& call, const model::GroupAccess& found,
+                                   bool with_projects) {
+  const auto& group = found.group;
+  auto out = group_json(call.app, group);
+  if (found.access.at_least(kOwner)) {
+    const auto rules = API_TRY(model::registration_rules(tx, RunnerType::kGroup, &group));
+    out.set("runners_token",
+            rules.tokens_allowed
+                ? json::Value(API_TRY(model::registration_token(tx, call.app.vault, "group", group.id)))
+                : json::Value());
+    out.set("allow_runner_registration_token", group.allow_runner_registration_token);
+    out.set("runner_registration_enabled", group.runner_registration_enabled);
+    out.set("runner_token_expiration_interval", optional_json(group.runner_token_expiration_interval));
+    out.set("subgroup_runner_token_expiration_interval",
+            optional_json(group.subgroup_runner_token_expiration_interval));
+    out.set("project_runner_token_expiration_interval", optional_json(group.project_runner_token_expiration_interval));
+  }
+  out.set("shared_with_groups", json::Value::array());
+  out.set("prevent_sharing_groups_outside_hierarchy", false);
+  if (with_projects) {
+    auto projects = json::Value::array();
+    for (const auto& row :
+         API_TRY(tx.query(std::string(model::kProjectSelect) + " AND p.namespace_id = ? ORDER BY p.id DESC LIMIT 100",
+                          {group.id}))) {
+      const auto project = model::project_from_row(row);
+      const auto access = API_TRY(model::access_to(tx, call.identity, project, call.now()));
+      if (can_see(access)) projects.push_back(model::project_basic_json(call.app, project));
+    }
+    out.set("projects", std::move(projects));
+    out.set("shared_projects", json::Value::array());
+  }
+  return out;
+}
+
+// A page of the groups among `rows` that the caller sees and has at least this level on.
+Outcome<Reply> page_of_groups(Transaction& tx, Call& call, const std::vector<Row>& rows, const Page& page, int level) {
+  auto out = json::Value::array();
+  std::int64_t total = 0;
+  for (const auto& row : rows) {
+    const auto group = model::namespace_from_row(row);
+    const auto found = model::visible_group(tx, call, std::to_string(group.id));
+    if (!found) continue;
+    if (level > kNoAccess && found->access.level < level) continue;
+    if (total >= page.offset() && total < page.offset() + page.per_page) out.push_back(group_json(call.app, group));
+    ++total;
+  }
+  return call.page_reply(std::move(out), page, total);
+}
+
+int wanted_level(Params& params) {
+  auto level = static_cast<int>(params.integer("min_access_level").value_or(kNoAccess));
+  if (params.boolean("owned").value_or(false)) level = std::max(level, kOwner);
+  return level;
+}
+
+Outcome<Reply> list_groups(Call& call) {
+  auto& params = call.params;
+  const auto page = API_TRY(read_page(params));
+  const auto search = base::to_lower(params.text("search").value_or(""));
+  const int level = wanted_level(params);
+  const bool top = params.boolean("top_level_only").value_or(false);
+  API_CHECK(params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto rows = API_TRY(
+        tx.query("SELECT * FROM namespaces WHERE kind = 'group' AND (? = '' OR lower(full_path) LIKE ? OR lower(name) "
+                 "LIKE ?) AND (? = 0 OR parent_id IS NULL) ORDER BY lower(name), id",
+                 {search, "%" + search + "%", "%" + search + "%", top}));
+    return page_of_groups(tx, call, rows, page, level);
+  });
+}
+
+ApiHandler list_below(bool all_descendants) {
+  return [all_descendants](Call& call) -> Outcome<Reply> {
+    const auto page = API_TRY(read_page(call.params));
+    const int level = wanted_level(call.params);
+    API_CHECK(call.params.finish());
+    return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+      const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
+      const auto rows = API_TRY(
+          all_descendants
+              ? tx.query("SELECT * FROM namespaces WHERE traversal LIKE ? AND id <> ? ORDER BY lower(full_path)",
+                         {model::subtree_pattern(found.group), found.group.id})
+              : tx.query("SELECT * FROM namespaces WHERE parent_id = ? ORDER BY lower(name), id", {found.group.id}));
+      return page_of_groups(tx, call, rows, page, level);
+    });
+  };
+}
+
+// {"message":"Failed to save group {…}"}: the words that clients know.
+Reply failed_to_save(std::string_view attribute, std::string_view text) {
+  return message_reply(400, fmt::format("Failed to save group {{:{}=>[\"{}\"]}}", attribute, text));
+}
+
+struct GroupSettings {
+  std::optional<std::string> shared_runners_setting;
+  std::optional<bool> allow_token;
+  std::optional<bool> registration_enabled;
+  std::vector<std::pair<std::string, std::optional<std::int64_t>>> intervals;
+};
+
+GroupSettings read_settings(Params& params) {
+  GroupSettings out;
+  out.shared_runners_setting =
+      params.one_of("shared_runners_setting",
+                    {"enabled", "disabled_and_overridable", "disabled_with_override", "disabled_and_unoverridable"});
+  if (out.shared_runners_setting == "disabled_with_override") out.shared_runners_setting = "disabled_and_overridable";
+  out.allow_token = params.boolean("allow_runner_registration_token");
+  out.registration_enabled = params.boolean("runner_registration_enabled");
+  for (const auto name : {"runner_token_expiration_interval", "subgroup_runner_token_expiration_interval",
+                          "project_runner_token_expiration_interval"}) {
+    if (!params.has(name)) continue;
+    const auto value = params.integer(name);
+    if (value && *value < 7200) params.complain(fmt::format("{} does not have a valid value", name));
+    out.intervals.emplace_back(name, value);
+  }
+  return out;
+}
+
+// Switching instance runners off for a group does so for everything below.
+base::Status cascade_shared_runners(Transaction& tx, const model::Namespace& group, const std::string& setting) {
+  FR_CHECK(tx.execute("UPDATE namespaces SET shared_runners_setting = ? WHERE id = ?", {setting, group.id}));
+  if (setting == "enabled") return {};
+  const auto below = model::subtree_pattern(group);
+  FR_CHECK(tx.execute("UPDATE namespaces SET shared_runners_setting = ? WHERE traversal LIKE ? AND id <> ?",
+                      {setting, below, group.id}));
+  FR_CHECK(
+      tx.execute("UPDATE projects SET shared_runners_enabled = 0 WHERE namespace_id IN (SELECT id FROM namespaces "
+                 "WHERE traversal LIKE ?)",
+                 {below}));
+  return {};
+}
+
+Outcome<std::monostate> apply_settings(Transaction& tx, Call& call, const model::Namespace& group,
+                                       const GroupSettings& settings) {
+  if (settings.shared_runners_setting) {
+    if (group.parent_id && *settings.shared_runners_setting == "enabled") {
+      const auto parent = API_TRY(model::find_namespace(tx, *group.parent_id));
+      if (parent && parent->shared_runners_setting == "disabled_and_unoverridable") {
+        Violations violations;
+        violations.add("shared_runners_enabled", "cannot be enabled because parent group has shared Runners disabled");
+        return std::unexpected(violations.as_object());
+      }
+    }
+    API_CHECK(cascade_shared_runners(tx, group, *settings.shared_runners_setting));
+  }
+  if (settings.allow_token) {
+    API_CHECK(tx.execute("UPDATE namespaces SET allow_runner_registration_token = ? WHERE id = ?",
+                         {*settings.allow_token, group.id}));
+  }
+  if (settings.registration_enabled) {
+    if (!call.identity.admin) return std::unexpected(forbidden());
+    API_CHECK(tx.execute("UPDATE namespaces SET runner_registration_enabled = ? WHERE id = ?",
+                         {*settings.registration_enabled, group.id}));
+  }
+  for (const auto& [name, value] : settings.intervals) {
+    API_CHECK(tx.execute(fmt::format("UPDATE namespaces SET {} = ? WHERE id = ?", name), {value, group.id}));
+  }
+  tx.after_commit([&app = call.app] { app.events.eligibility_changed(); });
+  return {};
+}
+
+struct NewGroup {
+  std::string name, path, description;
+  std::optional<std::string> visibility;
+  std::optional<std::int64_t> parent_id;
+};
+
+Outcome<std::int64_t> insert_group(Transaction& tx, const Call& call, NewGroup group) {
+  std::optional<model::Namespace> parent;
+  if (group.parent_id) {
+    auto found = model::visible_group(tx, call, std::to_string(*group.parent_id));
+    if (!found) return std::unexpected(not_found("Group"));
+    if (!can_create_subgroup(found->access)) return std::unexpected(forbidden());
+    parent = std::move(found->group);
+    if (parent->chain.size() >= kDeepestNesting) {
+      return std::unexpected(failed_to_save("parent_id", "has too deep level of nesting"));
+    }
+  }
+  if (!is_valid_path(group.path)) return std::unexpected(failed_to_save("path", kPathRule));
+  if (!parent && is_reserved_path(group.path)) {
+    return std::unexpected(failed_to_save("path", fmt::format("{} is a reserved name", group.path)));
+  }
+  const auto full_path = parent ? parent->full_path + "/" + group.path : group.path;
+  if (API_TRY(model::find_namespace_by_path(tx, full_path)) ||
+      API_TRY(tx.count("SELECT count(*) FROM projects WHERE lower(full_path) = lower(?)", {full_path})) > 0) {
+    return std::unexpected(failed_to_save("path", "has already been taken"));
+  }
+  const auto visibility =
+      group.visibility ? *group.visibility : API_TRY(model::setting(tx, "default_group_visibility")).string_or("");
+  const auto id = API_TRY(tx.insert(
+      "INSERT INTO namespaces (kind, parent_id, name, path, full_path, full_name, description, visibility, "
+      "shared_runners_setting, created_at) VALUES ('group', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {group.parent_id, group.name, group.path, full_path, parent ? parent->full_name + " / " + group.name : group.name,
+       group.description, visibility, parent ? parent->shared_runners_setting : "enabled", call.now()}));
+  std::string traversal;
+  for (const auto step : parent ? parent->chain : std::vector<std::int64_t>{}) traversal += fmt::format("{}.", step);
+  API_CHECK(tx.execute("UPDATE namespaces SET traversal = ? WHERE id = ?", {fmt::format("{}{}.", traversal, id), id}));
+  // Whoever has Owner rights through the parent needs no membership of his own.
+  if (!parent || API_TRY(model::namespace_level(tx, call.identity.user_id, *parent, call.now())) < kOwner) {
+    API_CHECK(
+        tx.execute("INSERT INTO members (namespace_id, user_id, access_level, created_at, created_by) VALUES (?, "
+                   "?, ?, ?, ?)",
+                   {id, call.identity.user_id, kOwner, call.now(), call.identity.user_id}));
+  }
+  return id;
+}
+
+Outcome<Reply> create_group(Call& call) {
+  auto& params = call.params;
+  NewGroup group;
+  group.name = params.text("name", Presence::kRequired).value_or("");
+  group.path = params.text("path", Presence::kRequired).value_or("");
+  group.description = params.text("description").value_or("");
+  group.visibility = params.one_of("visibility", {"private", "internal", "public"});
+  group.parent_id = params.integer("parent_id");
+  const auto settings = read_settings(params);
+  API_CHECK(params.finish());
+  if (group.name.empty()) return std::unexpected(failed_to_save("name", "can't be blank"));
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto id = API_TRY(insert_group(tx, call, group));
+    API_CHECK(apply_settings(tx, call, *API_TRY(model::find_namespace(tx, id)), settings));
+    const auto found = API_TRY(model::visible_group(tx, call, std::to_string(id)));
+    return json_reply(201, API_TRY(group_details(tx, call, found, true)));
+  });
+}
+
+Outcome<Reply> show_group(Call& call) {
+  const bool with_projects = call.params.boolean("with_projects").value_or(true);
+  API_CHECK(call.params.finish());
+  // The registration token may have to be made.
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
+    return json_reply(200, API_TRY(group_details(tx, call, found, with_projects)));
+  });
+}
+
+// A new path moves everything below; repositories follow ids, not paths.
+Outcome<std::monostate> move_group(Transaction& tx, const model::Namespace& group, const std::string& path) {
+  if (!is_valid_path(path)) return std::unexpected(failed_to_save("path", kPathRule));
+  if (!group.parent_id && is_reserved_path(path)) {
+    return std::unexpected(failed_to_save("path", fmt::format("{} is a reserved name", path)));
+  }
+  const auto slash = group.full_path.rfind('/');
+  const auto full_path = slash == std::string::npos ? path : group.full_path.substr(0, slash + 1) + path;
+  const auto other = API_TRY(model::find_namespace_by_path(tx, full_path));
+  if (other && other->id != group.id) return std::unexpected(failed_to_save("path", "has already been taken"));
+  const auto old_length = static_cast<std::int64_t>(group.full_path.size());
+  API_CHECK(tx.execute("UPDATE namespaces SET path = ? WHERE id = ?", {path, group.id}));
+  const auto below = model::subtree_pattern(group);
+  API_CHECK(
+      tx.execute("UPDATE projects SET full_path = ? || substr(full_path, ?) WHERE namespace_id IN (SELECT id FROM "
+                 "namespaces WHERE traversal LIKE ?)",
+                 {full_path, old_length + 1, below}));
+  API_CHECK(tx.execute("UPDATE namespaces SET full_path = ? || substr(full_path, ?) WHERE traversal LIKE ?",
+                       {full_path, old_length + 1, below}));
+  return {};
+}
+
+Outcome<std::monostate> rename_group(Transaction& tx, const model::Namespace& group, const std::string& name) {
+  if (name.empty()) return std::unexpected(failed_to_save("name", "can't be blank"));
+  const auto full_name = group.full_name.substr(0, group.full_name.size() - group.name.size()) + name;
+  API_CHECK(tx.execute("UPDATE namespaces SET name = ? WHERE id = ?", {name, group.id}));
+  // substr() counts characters, so the length does as well.
+  API_CHECK(tx.execute("UPDATE namespaces SET full_name = ? || substr(full_name, length(?) + 1) WHERE traversal LIKE ?",
+                       {full_name, group.full_name, model::subtree_pattern(group)}));
+  return {};
+}
+
+Outcome<Reply> update_group(Call& call) {
+  auto& params = call.params;
+  const auto name = params.text("name");
+  const auto path = params.text("path");
+  const auto description = params.text("description");
+  const auto visibility = params.one_of("visibility", {"private", "internal", "public"});
+  const auto settings = read_settings(params);
+  API_CHECK(params.finish());
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto found = API_TRY(model::group_for(tx, call, kOwner));
+    API_CHECK(
+        tx.execute("UPDATE namespaces SET description = coalesce(?, description), visibility = "
+                   "coalesce(?, visibility) WHERE id = ?",
+                   {description, visibility, found.group.id}));
+    if (name && *name != found.group.name) API_CHECK(rename_group(tx, found.group, *name));
+    if (path && *path != found.group.path) API_CHECK(move_group(tx, found.group, *path));
+    API_CHECK(apply_settings(tx, call, found.group, settings));
+    const auto now_found = API_TRY(model::visible_group(tx, call, std::to_string(found.group.id)));
+    return json_reply(200, API_TRY(group_details(tx, call, now_found, true)));
+  });
+}
+
+Outcome<Reply> delete_group(Call& call) {
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto found = API_TRY(model::group_for(tx, call, kOwner));
+    API_CHECK(model::delete_namespace(tx, call.app, found.group));
+    return message_reply(202, "202 Accepted");
+  });
+}
+
+Outcome<Reply> list_namespaces(Call& call) {
+  const auto page = API_TRY(read_page(call.params));
+  const auto search = base::to_lower(call.params.text("search").value_or(""));
+  API_CHECK(call.params.finish());
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    auto out = json::Value::array();
+    std::int64_t total = 0;
+    for (const auto& row :
+         API_TRY(tx.query("SELECT * FROM namespaces WHERE (? = '' OR lower(full_path) LIKE ?) ORDER BY "
+                          "lower(full_path)",
+                          {search, "%" + search + "%"}))) {
+      const auto space = model::namespace_from_row(row);
+      const auto access = API_TRY(model::access_to(tx, call.identity, space, call.now()));
+      if (!access.at_least(kDeveloper)) continue;
+      if (total >= page.offset() && total < page.offset() + page.per_page) {
+        out.push_back(model::namespace_json(call.app, space));
+      }
+      ++total;
+    }
+    return call.page_reply(std::move(out), page, total);
+  });
+}
+
+Outcome<Reply> show_namespace(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto space = API_TRY(model::find_namespace(tx, call.path("id")));
+    if (!space || !can_see(API_TRY(model::access_to(tx, call.identity, *space, call.now())))) {
+      return std::unexpected(not_found("Namespace"));
+    }
+    return json_reply(200, model::namespace_json(call.app, *space));
+  });
+}
+
+} // namespace
+
+void register_groups(Api& api) {
+  const Route open{.auth = Auth::kOptional};
+  api.get("/groups", list_groups, open);
+  api.post("/groups", create_group);
+  api.get("/groups/:id", show_group, open);
+  api.put("/groups/:id", update_group);
+  api.remove("/groups/:id", delete_group);
+  api.get("/groups/:id/subgroups", list_below(false), open);
+  api.get("/groups/:id/descendant_groups", list_below(true), open);
+  api.get("/namespaces", list_namespaces);
+  api.get("/namespaces/:id", show_namespace);
+}
+
+} // namespace coordinator::rest

@@ -1,0 +1,201 @@
+// /user and /users.
+#include <fmt/format.h>
+
+#include "base/hash.hpp"
+#include "base/strings.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/model/users.hpp"
+#include "coordinator/rest/names.hpp"
+#include "coordinator/rest/routes.hpp"
+
+namespace coordinator::rest {
+namespace {
+
+constexpr std::size_t kShortestPassword = 8;
+
+json::Value user_json(const App& app, const model::User& user, bool full) {
+  auto out = model::user_basic_json(app, user);
+  out.set("created_at", model::utc_millis(user.created_at));
+  out.set("bio", "");
+  out.set("bot", user.kind != "human");
+  if (!full) return out;
+  out.set("email", user.email);
+  out.set("commit_email", user.email);
+  out.set("is_admin", user.admin);
+  out.set("can_create_group", user.kind == "human");
+  out.set("can_create_project", user.kind == "human");
+  out.set("external", false);
+  out.set("private_profile", false);
+  out.set("two_factor_enabled", false);
+  out.set("projects_limit", 100000);
+  out.set("identities", json::Value::array());
+  out.set("confirmed_at", model::utc_millis(user.created_at));
+  out.set("last_activity_on",
+          user.last_activity_at ? json::Value(model::utc_date(*user.last_activity_at)) : json::Value());
+  return out;
+}
+
+Outcome<model::User> user_of_path(Transaction& tx, const Call& call) {
+  const auto id = call.path_id("id");
+  auto user = id ? API_TRY(model::find_user(tx, *id)) : std::optional<model::User>();
+  if (!user) return std::unexpected(not_found("User"));
+  return std::move(*user);
+}
+
+Outcome<Reply> current_user(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto user = API_TRY(model::find_user(tx, call.identity.user_id));
+    if (!user) return std::unexpected(unauthorized());
+    auto out = user_json(call.app, *user, true);
+    const auto space = API_TRY(model::find_namespace_by_path(tx, user->username));
+    out.set("namespace_id", space ? json::Value(space->id) : json::Value());
+    return json_reply(200, out);
+  });
+}
+
+Outcome<Reply> list_users(Call& call) {
+  auto& params = call.params;
+  const auto page = API_TRY(read_page(params));
+  const auto username = params.text("username");
+  const auto search = params.text("search");
+  const bool active = params.boolean("active").value_or(false);
+  const bool blocked = params.boolean("blocked").value_or(false);
+  API_CHECK(params.finish());
+  const std::string where =
+      " FROM users WHERE (? IS NULL OR lower(username) = lower(?)) AND (? IS NULL OR lower(username) LIKE ? OR "
+      "lower(name) LIKE ? OR lower(email) = ?) AND (? = 0 OR state = 'active') AND (? = 0 OR state = 'blocked')";
+  const auto word = base::to_lower(search.value_or(""));
+  const Binds binds = {username, username, search, "%" + word + "%", "%" + word + "%", word, active, blocked};
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto total = API_TRY(tx.count("SELECT count(*)" + where, binds));
+    auto paged = binds;
+    paged.emplace_back(page.per_page);
+    paged.emplace_back(page.offset());
+    auto out = json::Value::array();
+    for (const auto& row : API_TRY(tx.query("SELECT *" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", paged))) {
+      out.push_back(user_json(call.app, model::user_from(row), call.identity.admin));
+    }
+    return call.page_reply(std::move(out), page, total);
+  });
+}
+
+Outcome<Reply> show_user(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto user = API_TRY(user_of_path(tx, call));
+    return json_reply(200, user_json(call.app, user, call.identity.admin || call.identity.user_id == user.id));
+  });
+}
+
+Outcome<std::optional<std::string>> password_hash(Params& params, bool required) {
+  auto password = params.text("password");
+  const bool random =
+      params.boolean("force_random_password").value_or(false) || params.boolean("reset_password").value_or(false);
+  API_CHECK(params.finish());
+  if (!password && random) password = base::random_alphanumeric(32);
+  if (!password) {
+    if (!required) return std::optional<std::string>();
+    return std::unexpected(invalid_parameters(
+        {"password, reset_password, force_random_password are missing, at least one parameter must be provided"}));
+  }
+  if (password->size() < kShortestPassword) {
+    Violations violations;
+    violations.add("password", "is too short (minimum is 8 characters)");
+    return std::unexpected(violations.as_object());
+  }
+  return API_TRY(hash_password(*password));
+}
+
+Outcome<Reply> create_user(Call& call) {
+  auto& params = call.params;
+  model::NewUser user;
+  user.email = params.text("email", Presence::kRequired).value_or("");
+  user.name = params.text("name", Presence::kRequired).value_or("");
+  user.username = params.text("username", Presence::kRequired).value_or("");
+  user.admin = params.boolean("admin").value_or(false);
+  params.boolean("skip_confirmation");
+  API_CHECK(params.finish());
+  user.password_hash = API_TRY(password_hash(params, true));
+  Violations violations;
+  if (!is_valid_path(user.username) || is_reserved_path(user.username)) {
+    violations.add("username", std::string(kPathRule));
+  }
+  if (user.email.find('@') == std::string::npos) violations.add("email", "is invalid");
+  if (user.name.empty()) violations.add("name", "can't be blank");
+  if (!violations.empty()) return std::unexpected(violations.as_object());
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    if (API_TRY(tx.count("SELECT count(*) FROM users WHERE lower(email) = lower(?)", {user.email})) > 0) {
+      return std::unexpected(message_reply(409, "Email has already been taken"));
+    }
+    if (API_TRY(model::find_user_by_name(tx, user.username)) ||
+        API_TRY(model::find_namespace_by_path(tx, user.username))) {
+      return std::unexpected(message_reply(409, "Username has already been taken"));
+    }
+    return json_reply(201, user_json(call.app, API_TRY(model::create_user(tx, user, call.now())), true));
+  });
+}
+
+Outcome<Reply> update_user(Call& call) {
+  auto& params = call.params;
+  const auto name = params.text("name");
+  const auto email = params.text("email");
+  const auto admin = params.boolean("admin");
+  const auto hash = API_TRY(password_hash(params, false));
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto user = API_TRY(user_of_path(tx, call));
+    if (admin == false && user.id == call.identity.user_id) {
+      return std::unexpected(forbidden("You cannot take the administrator role from yourself"));
+    }
+    auto done = tx.execute(
+        "UPDATE users SET name = coalesce(?, name), email = coalesce(?, email), admin = coalesce(?, admin), "
+        "password_hash = coalesce(?, password_hash), updated_at = ? WHERE id = ?",
+        {name, email, admin, hash, call.now(), user.id});
+    if (!done && done.error().kind() == base::ErrorKind::kConflict) {
+      return std::unexpected(message_reply(409, "Email has already been taken"));
+    }
+    API_CHECK(std::move(done));
+    if (hash) API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
+    return json_reply(200, user_json(call.app, *API_TRY(model::find_user(tx, user.id)), true));
+  });
+}
+
+Outcome<Reply> delete_user(Call& call) {
+  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+    const auto user = API_TRY(user_of_path(tx, call));
+    if (user.id == call.identity.user_id) return std::unexpected(forbidden("You cannot delete yourself"));
+    if (const auto space = API_TRY(model::find_namespace_by_path(tx, user.username))) {
+      API_CHECK(model::delete_namespace(tx, call.app, *space));
+    }
+    API_CHECK(tx.execute("UPDATE runners SET creator_id = NULL WHERE creator_id = ?", {user.id}));
+    API_CHECK(tx.execute("DELETE FROM users WHERE id = ?", {user.id}));
+    return empty_reply(204);
+  });
+}
+
+ApiHandler set_state(std::string_view state, std::string_view refused_for) {
+  return [state, refused_for](Call& call) -> Outcome<Reply> {
+    return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+      const auto user = API_TRY(user_of_path(tx, call));
+      if (user.id == call.identity.user_id) return std::unexpected(forbidden(refused_for));
+      API_CHECK(tx.execute("UPDATE users SET state = ? WHERE id = ?", {state, user.id}));
+      API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
+      tx.after_commit([&call] { call.app.events.eligibility_changed(); });
+      return json_reply(201, true);
+    });
+  };
+}
+
+} // namespace
+
+void register_users(Api& api) {
+  const Route readable{.scopes = {"read_api", "read_user"}};
+  api.get("/user", current_user, readable);
+  api.get("/users", list_users, readable);
+  api.get("/users/:id", show_user, readable);
+  api.post("/users", create_user, {.auth = Auth::kAdmin});
+  api.put("/users/:id", update_user, {.auth = Auth::kAdmin});
+  api.remove("/users/:id", delete_user, {.auth = Auth::kAdmin});
+  api.post("/users/:id/block", set_state("blocked", "You cannot block yourself"), {.auth = Auth::kAdmin});
+  api.post("/users/:id/unblock", set_state("active", "You cannot unblock yourself"), {.auth = Auth::kAdmin});
+}
+
+} // namespace coordinator::rest
