@@ -24,6 +24,7 @@ class AsyncHttpClient {
   AsyncHttpClient& operator=(const AsyncHttpClient&) = delete;
   ~AsyncHttpClient(); // cancels everything; the callbacks have run when it returns
 
+  // When libcurl cannot be opened the callback is called before send() returns.
   Id send(HttpRequest request, TlsOptions tls, Callback callback);
   Id send(HttpRequest request, Callback callback) { return send(std::move(request), {}, std::move(callback)); }
   // Ends the request with kCanceled, unless its answer is already there (then the callback gets that).

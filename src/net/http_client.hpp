@@ -96,7 +96,4 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// 32 hex digits, as upstream's X-Request-Id.
-std::string make_request_id();
-
 } // namespace net

@@ -32,7 +32,8 @@ class MultipartParser {
  public:
   struct Callbacks {
     std::function<base::Status(const PartHeader&)> on_part;
-    std::function<base::Status(std::string_view)> on_data; // of the part begun last
+    // Of the part begun last; the offset is that of the bytes in the whole body.
+    std::function<base::Status(std::string_view, std::uint64_t offset)> on_data;
     std::function<base::Status()> on_part_end;
   };
   MultipartParser(std::string boundary, Callbacks callbacks);
@@ -44,11 +45,14 @@ class MultipartParser {
   base::Status step(bool& progress);
   base::Status begin_part(std::string_view block);
   base::Status feed_data(bool& progress);
+  void consume(std::size_t size);
 
   std::string delimiter_; // "\r\n--<boundary>"
   Callbacks callbacks_;
   State state_ = State::kPreamble;
   std::string buffer_;
+  std::uint64_t position_ = static_cast<std::uint64_t>(-2); // of buffer_ in the body; a line end is put in front of it
+  std::size_t header_rest_ = 0; // bytes of the part's header at the start of buffer_, in state kData
 };
 
 // A part of a body that lies in a file: values are in memory, files are regions of that file.
