@@ -137,12 +137,12 @@ void put_pipeline(List& list, const Context& context) {
 
 // What GitLab takes an environment for when nobody says.
 std::string guess_tier(const std::string& name) {
-  static const std::pair<std::string_view, RE2> kTiers[] = {
-      {"development", RE2("(?i)(dev|review|trunk)")},
-      {"testing", RE2("(?i)(test|tst|int|ac(ce|)pt|qa|qc|control|quality)")},
-      {"staging", RE2("(?i)(st(a|)g|mod(e|)l|pre|demo|non)")},
-      {"production", RE2("(?i)(pr(o|)d|live)")}};
-  for (const auto& [tier, pattern] : kTiers)
+  static constexpr std::pair<std::string_view, const char*> kTiers[] = {
+      {"development", "(?i)(dev|review|trunk)"},
+      {"testing", "(?i)(test|tst|int|ac(ce|)pt|qa|qc|control|quality)"},
+      {"staging", "(?i)(st(a|)g|mod(e|)l|pre|demo|non)"},
+      {"production", "(?i)(pr(o|)d|live)"}};
+  for (auto [tier, pattern] : kTiers)
     if (RE2::PartialMatch(name, pattern)) return std::string(tier);
   return "other";
 }

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "base/expand.hpp"
 #include "ci/context.hpp"
 #include "ci/pipeline.hpp"
 
