@@ -84,6 +84,7 @@ struct Server::Impl {
     rest::register_members(api);
     rest::register_variables(api);
     rest::register_protected_refs(api);
+    rest::register_runner_lists(api);
     rest::register_runners(api);
     rest::register_runner_identity(api);
     work = register_work(api);

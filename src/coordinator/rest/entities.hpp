@@ -13,5 +13,9 @@ Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model
 
 // A runner as lists show it.
 Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model::Runner& runner);
+// The same with everything that the caller may know of one.
+Outcome<json::Value> runner_details_json(Transaction& tx, const Call& call, const model::Runner& runner,
+                                         bool with_projects);
+Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager, std::int64_t now);
 
 } // namespace coordinator::rest

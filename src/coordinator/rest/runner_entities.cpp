@@ -1,0 +1,111 @@
+// Runners as JSON (runner-tokens digest §11.1).
+#include <fmt/format.h>
+
+#include "coordinator/model/users.hpp"
+#include "coordinator/rest/entities.hpp"
+
+namespace coordinator::rest {
+namespace {
+
+json::Value text_or_null(const std::string& text) { return text.empty() ? json::Value() : json::Value(text); }
+
+Outcome<bool> has_job(Transaction& tx, std::string_view column, std::int64_t id) {
+  return API_TRY(tx.count(fmt::format("SELECT EXISTS (SELECT 1 FROM jobs WHERE {} = ? AND status IN ('running', "
+                                      "'canceling'))",
+                                      column),
+                          {id})) > 0;
+}
+
+// REST's older shape: a paused runner says so instead of online or offline.
+std::string_view rest_status(const model::Runner& runner, std::int64_t now) {
+  const auto status = model::runner_status(runner.created_at, runner.contacted_at, now);
+  const bool settled = status == model::RunnerStatus::kStale || status == model::RunnerStatus::kNeverContacted;
+  return settled || runner.active ? model::to_string(status) : "paused";
+}
+
+Outcome<json::Value> projects_json(Transaction& tx, const Call& call, const model::Runner& runner) {
+  auto out = json::Value::array();
+  for (const auto id : API_TRY(model::runner_project_ids(tx, runner.id))) {
+    const auto project = API_TRY(model::find_project(tx, id));
+    if (!project || !can_see(API_TRY(model::access_to(tx, call.identity, *project, call.now())))) continue;
+    out.push_back(model::project_basic_json(call.app, *project));
+  }
+  return out;
+}
+
+Outcome<json::Value> groups_json(Transaction& tx, const Call& call, const model::Runner& runner) {
+  auto out = json::Value::array();
+  if (!runner.namespace_id) return out;
+  const auto group = API_TRY(model::find_namespace(tx, *runner.namespace_id));
+  if (group && can_see(API_TRY(model::access_to(tx, call.identity, *group, call.now())))) {
+    out.push_back(json::Value::object({{"id", group->id},
+                                       {"web_url", model::namespace_url(call.app, true, group->full_path)},
+                                       {"name", group->name}}));
+  }
+  return out;
+}
+
+} // namespace
+
+Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model::Runner& runner) {
+  const auto now = call.now();
+  const bool online = model::runner_status(runner.created_at, runner.contacted_at, now) == model::RunnerStatus::kOnline;
+  auto out =
+      json::Value::object({{"id", runner.id},
+                           {"description", text_or_null(runner.description)},
+                           {"ip_address", nullptr},
+                           {"active", runner.active},
+                           {"paused", !runner.active},
+                           {"is_shared", runner.type == RunnerType::kInstance},
+                           {"runner_type", to_string(runner.type)},
+                           {"name", runner.name ? json::Value(*runner.name) : json::Value()},
+                           {"online", runner.contacted_at ? json::Value(online) : json::Value()},
+                           {"created_by", API_TRY(model::user_basic_json(tx, call.app, runner.creator_id))},
+                           {"created_at", model::utc_millis(runner.created_at)},
+                           {"status", rest_status(runner, now)},
+                           {"job_execution_status", API_TRY(has_job(tx, "runner_id", runner.id)) ? "active" : "idle"}});
+  return out;
+}
+
+Outcome<json::Value> runner_details_json(Transaction& tx, const Call& call, const model::Runner& runner,
+                                         bool with_projects) {
+  auto out = API_TRY(runner_json(tx, call, runner));
+  auto tags = json::Value::array();
+  for (const auto& tag : runner.tag_list) tags.push_back(tag);
+  out.set("tag_list", std::move(tags));
+  out.set("run_untagged", runner.run_untagged);
+  out.set("locked", runner.locked);
+  out.set("maximum_timeout", runner.maximum_timeout ? json::Value(*runner.maximum_timeout) : json::Value());
+  out.set("access_level", runner.ref_protected ? "ref_protected" : "not_protected");
+  const auto manager = API_TRY(model::latest_manager(tx, runner.id)).value_or(model::Manager{});
+  out.set("version", text_or_null(manager.version));
+  out.set("revision", text_or_null(manager.revision));
+  out.set("platform", text_or_null(manager.platform));
+  out.set("architecture", text_or_null(manager.architecture));
+  out.set("contacted_at", model::time_json(runner.contacted_at));
+  out.set("token_expires_at", model::time_json(runner.token_expires_at));
+  const auto access = API_TRY(model::runner_access(tx, call.identity, runner, call.now()));
+  out.set("maintenance_note", can_update_runner(access) ? text_or_null(runner.maintenance_note) : json::Value());
+  if (with_projects) out.set("projects", API_TRY(projects_json(tx, call, runner)));
+  out.set("groups", API_TRY(groups_json(tx, call, runner)));
+  return out;
+}
+
+Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager, std::int64_t now) {
+  return json::Value::object(
+      {{"id", manager.id},
+       {"system_id", manager.system_id},
+       {"version", text_or_null(manager.version)},
+       {"revision", text_or_null(manager.revision)},
+       {"platform", text_or_null(manager.platform)},
+       {"architecture", text_or_null(manager.architecture)},
+       {"executor", text_or_null(manager.executor)},
+       {"labels", manager.labels},
+       {"created_at", model::utc_millis(manager.created_at)},
+       {"contacted_at", model::time_json(manager.contacted_at)},
+       {"ip_address", text_or_null(manager.ip_address)},
+       {"status", model::to_string(model::runner_status(manager.created_at, manager.contacted_at, now))},
+       {"job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle"}});
+}
+
+} // namespace coordinator::rest
