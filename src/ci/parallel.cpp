@@ -113,6 +113,7 @@ void Instances::add(JobConfig job, const std::string& base, Problems& problems) 
   weight_ += weight_of(job.job);
   if (weight_ > kMaxWeight) return problems.error(job.mark, "Total size of combined CI/CD configuration is too big");
   by_base_[base].push_back(all_.size());
+  names_.push_back(name);
   all_.push_back(std::move(job));
 }
 
@@ -124,7 +125,7 @@ const JobConfig* Instances::find(std::string_view name) const {
 std::vector<std::string> Instances::named(const std::string& name) const {
   std::vector<std::string> names;
   if (auto found = by_base_.find(name); found != by_base_.end()) {
-    for (std::size_t index : found->second) names.push_back(all_[index].job.name);
+    for (std::size_t index : found->second) names.push_back(names_[index]);
   } else if (index_.contains(name)) {
     names.push_back(name);
   }
@@ -145,7 +146,7 @@ std::vector<std::string> Instances::selected(const JobConfig& job, const NeedCon
       for (std::size_t index : found->second) {
         Permutation have = all_[index].permutation;
         std::sort(have.begin(), have.end());
-        if (have == wanted) name = all_[index].job.name;
+        if (have == wanted) name = names_[index];
       }
     }
     names.push_back(std::move(name));
