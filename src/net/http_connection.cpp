@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 #include <ctime>
+#include <limits>
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
@@ -187,7 +188,8 @@ void Connection::read_header() {
   parser_.emplace();
   parser_->eager(true);
   parser_->header_limit(kMaxHeader);
-  parser_->body_limit(boost::none); // the route's limit is not known yet
+  // The route's limit is not known yet. "No limit" (boost::none) would refuse every body in Beast 1.81.
+  parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
   http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
     if (self->closed_) return;
     if (error == http::error::header_limit) return self->refuse(431);
@@ -319,7 +321,7 @@ void Connection::dispatch() {
   bool accepted = core_->pool->try_submit(
       [handler = &route_->handler, request = std::move(request_), responder = Responder(std::move(state))]() mutable {
         try {
-          (*handler)(std::move(request), responder);
+          (*handler)(std::move(request), std::move(responder)); // the task keeps no part of it
         } catch (const std::exception& error) {
           base::log::error(std::string("a request's handler failed: ") + error.what());
         }
