@@ -209,23 +209,22 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
-std::unexpected<base::Error> bad_flag(const Key& key, std::string_view text, std::string_view expected) {
-  return base::fail(ErrorKind::kInvalidInput,
-                    fmt::format("invalid value \"{}\" for --{}: expected {}", text, key.flag, expected));
+std::unexpected<base::Error> expected(std::string_view what) {
+  return base::fail(ErrorKind::kInvalidInput, fmt::format("expected {}", what));
 }
 
 base::Result<Value> parse_map_item(const Key& key, std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return bad_flag(key, text, "KEY:VALUE");
+  if (colon == std::string_view::npos) return expected("KEY:VALUE");
   const std::string_view raw = text.substr(colon + 1);
   Value item(raw);
   if (key.kind == Kind::kBoolMap) {
     const auto flag = base::parse_go_bool(raw);
-    if (!flag) return bad_flag(key, text, "KEY:true or KEY:false");
+    if (!flag) return expected("KEY:true or KEY:false");
     item = Value(*flag);
   } else if (key.kind == Kind::kIntegerMap) {
     const auto number = parse_go_integer(raw);
-    if (!number) return bad_flag(key, text, "KEY:NUMBER");
+    if (!number) return expected("KEY:NUMBER");
     item = Value(*number);
   } else if (key.kind == Kind::kStringListMap) {
     item = Value(json::Array{Value(raw)});
@@ -272,24 +271,24 @@ base::Result<Value> parse_flag(const Key& key, std::string_view text) {
     case Kind::kInteger:
     case Kind::kOptionalInteger: {
       const auto number = parse_go_integer(text);
-      if (!number) return bad_flag(key, text, "an integer");
+      if (!number) return expected("an integer");
       return Value(*number);
     }
     case Kind::kFloat: {
       const auto number = parse_number(text);
-      if (!number) return bad_flag(key, text, "a number");
+      if (!number) return expected("a number");
       return Value(*number);
     }
     case Kind::kBool:
     case Kind::kOptionalBool: {
       const auto flag = base::parse_go_bool(text);
-      if (!flag) return bad_flag(key, text, "true or false");
+      if (!flag) return expected("true or false");
       return Value(*flag);
     }
     case Kind::kDuration:
     case Kind::kOptionalDuration: {
       const auto duration = base::parse_go_duration(text);
-      if (!duration) return bad_flag(key, text, "a duration like 1h30m");
+      if (!duration) return expected("a duration like 1h30m");
       return Value(base::format_go_duration(*duration));
     }
     case Kind::kStringList:
@@ -301,7 +300,7 @@ base::Result<Value> parse_flag(const Key& key, std::string_view text) {
     }
     case Kind::kIntegerList: {
       const auto number = parse_go_integer(text);
-      if (!number) return bad_flag(key, text, "an integer");
+      if (!number) return expected("an integer");
       return Value(json::Array{Value(*number)});
     }
     case Kind::kStringMap:
@@ -311,7 +310,7 @@ base::Result<Value> parse_flag(const Key& key, std::string_view text) {
       return parse_map_item(key, text);
     case Kind::kHostAliases: {
       auto parsed = json::parse(text);
-      if (!parsed || !parsed->is_array()) return bad_flag(key, text, "a JSON array");
+      if (!parsed || !parsed->is_array()) return expected("a JSON array");
       return std::move(*parsed);
     }
     case Kind::kTime:
@@ -321,7 +320,7 @@ base::Result<Value> parse_flag(const Key& key, std::string_view text) {
     case Kind::kTableList:
       break;
   }
-  return bad_flag(key, text, "nothing (it cannot be given as a flag)");
+  return expected("nothing (it cannot be given as a flag)");
 }
 
 const Value& at_path(const Value& tree, std::string_view path) {

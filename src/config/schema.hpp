@@ -76,7 +76,8 @@ base::Result<json::Value> normalize_runner(const toml::Value& table, std::string
 base::Result<json::Value> normalize_globals(const toml::Value& table, std::string_view source,
                                             std::vector<Finding>& unknown);
 
-// The value of a flag or environment variable as a tree value; lists and maps hold this one item. kInvalidInput.
+// The value of a flag or environment variable as a tree value; lists and maps hold this one item.
+// kInvalidInput "expected …".
 base::Result<json::Value> parse_flag(const Key& key, std::string_view text);
 // Value at "a.b.c", or null.
 const json::Value& at_path(const json::Value& tree, std::string_view path);

@@ -1,0 +1,32 @@
+// `coordinator`: the server half.
+#include "cli/command.hpp"
+#include "coordinator/server.hpp"
+#include "sys/files.hpp"
+#include "sys/host.hpp"
+
+namespace cli {
+
+namespace {
+
+std::string default_data_directory() {
+  if (sys::is_root()) return "/var/lib/forerunner";
+  return sys::join_path(sys::home_directory(), ".local/share/forerunner");
+}
+
+} // namespace
+
+int run_coordinator(const GlobalOptions& global, const Arguments& arguments) {
+  coordinator::Options o;
+  o.data_dir = default_data_directory();
+  Options options;
+  options.text("listen", "FORERUNNER_LISTEN", "Address and port to serve", &o.listen);
+  options.text("data-dir", "FORERUNNER_DATA_DIR", "Directory of the database, repositories and artifacts", &o.data_dir);
+  options.text("external-url", "FORERUNNER_EXTERNAL_URL", "URL under which users and runners reach it",
+               &o.external_url);
+  if (const Parsed parsed = parse_options(global, "coordinator", options, arguments); parsed.leave) {
+    return parsed.status;
+  }
+  return coordinator::run(o);
+}
+
+} // namespace cli
