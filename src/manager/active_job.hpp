@@ -1,0 +1,112 @@
+// ActiveJob: one job from its payload to the last byte delivered: directory, worker, control socket, delivery.
+//
+// Owned by Manager, on the loop's thread. It never holds the log: patches are read from the file as they are sent.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "config/config.hpp"
+#include "gitlab/payload.hpp"
+#include "job/job_directory.hpp"
+#include "manager/delivery.hpp"
+#include "manager/loop.hpp"
+#include "manager/transport.hpp"
+#include "sys/spawner.hpp"
+#include "trace/spool.hpp"
+
+namespace manager {
+
+// What delivering needs to know, kept in the job directory so that a later manager can go on.
+struct JobIdentity {
+  std::int64_t id = 0;
+  base::Secret token;
+  std::int64_t project_id = 0;
+  std::vector<std::string> failure_reasons; // that the server accepts
+  bool debug_trace = false;
+  bool dynamic_touch = false;
+};
+
+class ActiveJob {
+ public:
+  struct Hooks {
+    std::function<void(ActiveJob&)> slot_free; // once: its worker has ended and the final update has been tried
+    std::function<void(ActiveJob&)> gone;      // once, last: everything is delivered, or nobody wants it
+  };
+  enum class Origin { kFresh, kAdopted };
+
+  ActiveJob(Loop& loop, Transport& transport, sys::Spawner& spawner, job::JobDirectory directory, JobIdentity identity,
+            config::Runner runner, Endpoint endpoint, Hooks hooks);
+  ~ActiveJob();
+  ActiveJob(const ActiveJob&) = delete;
+  ActiveJob& operator=(const ActiveJob&) = delete;
+
+  // A job just received: tells the server that it runs, then starts the worker.
+  void start();
+  // A job that cannot be run: the server learns so, with the reason in the job's log.
+  void start_refused(std::string reason);
+  // A job of an earlier manager: finds out how far it came and goes on.
+  void adopt();
+  // The runner process was told to stop.
+  void interrupt(std::string_view signal_name);
+  void abort();
+  void worker_ended(const sys::ExitStatus& status);
+
+  const JobIdentity& identity() const { return identity_; }
+  const config::Runner& runner() const { return runner_; }
+  pid_t worker() const { return worker_; }
+  bool holds_slot() const { return !slot_freed_; }
+  bool running() const { return !ended_; }
+  std::int64_t concurrent_id = 0;
+  std::int64_t concurrent_project_id = 0;
+
+ private:
+  void acknowledge();
+  void acknowledged(const Outcome& outcome);
+  void spawn();
+  void pump(); // asks the delivery what to do, does it
+  void send_patch(const Delivery::Action& action);
+  void send_update(gitlab::JobState state);
+  void after_answer();
+  void end(const job::JobResult& result);
+  void fail(std::string_view message); // system failure, with the message as the log's last line
+  void worker_gone(const std::string& how);
+  void control(const std::string& line);
+  void try_control();
+  void watch_adopted();
+  void free_slot();
+  void drop(); // removes the directory and reports `gone`
+  std::uint64_t log_size() const;
+  void schedule(Clock::time_point time);
+  void log_result() const;
+
+  Loop& loop_;
+  Transport& transport_;
+  sys::Spawner& spawner_;
+  job::JobDirectory directory_;
+  JobIdentity identity_;
+  config::Runner runner_;
+  Endpoint endpoint_;
+  Hooks hooks_;
+  Delivery delivery_;
+  pid_t worker_ = 0;
+  sys::LineChannel channel_;
+  std::vector<std::string> orders_; // for the worker, not sent yet
+  std::optional<job::JobResult> result_;
+  std::optional<Loop::TimerId> timer_;
+  std::optional<Loop::TimerId> control_timer_;
+  std::optional<Transport::Id> request_;
+  Clock::time_point started_;
+  std::string refused_;
+  bool ended_ = false;
+  bool slot_freed_ = false;
+  bool cancel_sent_ = false;
+  bool abort_sent_ = false;
+  bool canceled_early_ = false;
+};
+
+} // namespace manager

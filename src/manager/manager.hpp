@@ -1,0 +1,128 @@
+// Manager: the whole of `forerunner run`: configuration, polling of every runner, slots, jobs, signals, take-over.
+//
+// Lives on the loop's thread. Created after the spawner, which must be the first thing of the process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "manager/active_job.hpp"
+#include "manager/health.hpp"
+#include "manager/loop.hpp"
+#include "manager/request_limit.hpp"
+#include "manager/transport.hpp"
+#include "sys/signals.hpp"
+#include "sys/spawner.hpp"
+
+namespace manager {
+
+struct ManagerOptions {
+  std::string config_path; // watched and reloaded; empty: `config` is all there is
+  std::string config_dir;  // of certificates and error texts
+  std::string state_dir;   // this process's own; job directories below it
+  std::string system_id;
+  std::string working_directory;
+  std::string user;
+  std::int64_t max_builds = 0;          // run-single: stop after so many jobs; 0: no end
+  std::chrono::seconds wait_timeout{0}; // run-single: stop when idle so long; 0: no end
+};
+
+class Manager {
+ public:
+  Manager(Loop& loop, sys::Spawner& spawner, sys::SignalFd& signals, ManagerOptions options, config::Config config);
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  void run(); // until told to stop
+  int exit_code() const { return exit_code_; }
+
+ private:
+  // State of one runner token; two [[runners]] with the same token share it, as upstream.
+  struct TokenState {
+    std::int64_t polls = 0;
+    std::int64_t builds = 0;
+    RequestLimit requests;
+  };
+  // State of one [[runners]] entry, kept over reloads as long as URL and token stay.
+  struct RunnerState {
+    config::Runner runner;
+    Endpoint endpoint;
+    Health health;
+    Clock::time_point next_poll{};
+    std::int64_t polls = 0;
+    int network_failures = 0;
+    int conflicts = 0;
+    std::string last_update;
+    std::vector<Transport::Id> requests;
+    bool removed = false;
+  };
+  using RunnerRef = std::shared_ptr<RunnerState>;
+
+  // Configuration.
+  void apply(config::Config config);
+  void watch_config();
+  void reload(bool forced);
+  void warn_about(const config::Config& config) const;
+  std::string config_stamp() const;
+
+  // Polling.
+  void schedule();
+  void poll_due();
+  bool may_poll(const RunnerState& state, Clock::time_point now) const;
+  void poll(const RunnerRef& state);
+  void answered(const RunnerRef& state, Transport::Id id, Clock::time_point asked, Outcome outcome);
+  Clock::time_point after_nothing(RunnerState& state, Clock::time_point asked, bool network_failure) const;
+  void mark_unhealthy(RunnerState& state);
+  std::int64_t free_slots() const;
+
+  // Jobs.
+  void received(const RunnerRef& state, const Outcome& outcome);
+  void launch(std::unique_ptr<ActiveJob> job, std::optional<std::string> refusal);
+  void start_parked();
+  void adopt_all();
+  std::int64_t lowest_free_id(const std::string& token, std::optional<std::int64_t> project) const;
+  ActiveJob::Hooks job_hooks();
+  void slot_freed(ActiveJob& job);
+  void job_gone(ActiveJob& job);
+  void worker_exits();
+
+  // Stopping.
+  void on_signal();
+  void begin_graceful(std::string_view name);
+  void begin_forceful(std::string_view name);
+  void cancel_polls();
+  void check_stopped();
+  void check_single_run();
+
+  Loop& loop_;
+  sys::Spawner& spawner_;
+  sys::SignalFd& signals_;
+  ManagerOptions options_;
+  config::Config config_;
+  Transport transport_;
+  std::vector<RunnerRef> runners_;
+  std::map<std::string, TokenState> tokens_; // by URL and token
+  std::vector<std::unique_ptr<ActiveJob>> jobs_;
+  struct Parked {
+    std::unique_ptr<ActiveJob> job;
+    std::optional<std::string> refusal;
+  };
+  std::vector<Parked> parked_; // received while every slot was taken
+  std::string runner_command_;
+  std::string stamp_;
+  std::optional<Loop::TimerId> poll_timer_;
+  std::size_t next_runner_ = 0; // round robin
+  enum class Stopping { kNo, kGraceful, kForceful } stopping_ = Stopping::kNo;
+  std::int64_t received_ = 0;
+  Clock::time_point idle_since_;
+  int exit_code_ = 0;
+};
+
+} // namespace manager
