@@ -164,7 +164,9 @@ class Backend final : public net::StreamBody {
     return got;
   }
 
-  void cancel() override { ::kill(-pid_.load(), SIGTERM); }
+  void cancel() override {
+    if (pid_t pid = pid_.load(); pid > 1) ::kill(-pid, SIGTERM);
+  }
 
   HookChannel hooks;
 
