@@ -46,6 +46,7 @@ class Seeder {
       : source_(source),
         context_(context),
         problems_(problems),
+        predefined_(predefined_variables(context)),
         config_(std::move(config)),
         instances_(std::move(config_.jobs), problems),
         out_(out) {}
@@ -66,7 +67,7 @@ class Seeder {
 
  private:
   bool workflow_allows() {
-    Variables scope = rule_scope(context_, config_.variables);
+    Variables scope = rule_scope(context_, predefined_, config_.variables);
     Pipeline& pipeline = out_.pipeline;
     pipeline.variables = config_.variables;
     if (config_.workflow.rules) {
@@ -85,7 +86,7 @@ class Seeder {
       merge(pipeline.variables, (*hit)->variables);
     }
     if (!config_.workflow.name.empty()) {
-      Variables all = rule_scope(context_, pipeline.variables);
+      Variables all = rule_scope(context_, predefined_, pipeline.variables);
       pipeline.name = std::string(base::trim(expand_text(config_.workflow.name, expand_collection(all).value_or(all))));
       if (pipeline.name.size() > 255) pipeline.name.resize(255);
     }
@@ -118,10 +119,9 @@ class Seeder {
   // Whether the job is in; applies what the matching rule changes.
   bool decide(JobConfig& config) {
     Job& job = config.job;
-    Variables scope = rule_scope(context_, job.variables, &job);
-    if (!evaluator_) {
-      evaluator_.emplace(context_, source_.files, scope);
-    }
+    Variables scope;
+    if (config.rules || config.only || config.except) scope = rule_scope(context_, predefined_, job.variables, &job);
+    if (!evaluator_) evaluator_.emplace(context_, source_.files, scope);
     evaluator_->use(scope);
     bool included = true;
     if (config.rules) {
@@ -184,7 +184,7 @@ class Seeder {
   void expand_fields(JobConfig& config) {
     Job& job = config.job;
     if (!config.environment && job.tags.empty()) return;
-    Variables scope = rule_scope(context_, job.variables, &job);
+    Variables scope = rule_scope(context_, predefined_, job.variables, &job);
     auto expanded = expand_collection(scope);
     if (!expanded) return problems_.error(config.mark, fmt::format("{}: {}", job.name, expanded.error().message()));
     for (std::string& tag : job.tags) tag = expand_text(tag, *expanded, true);
@@ -227,6 +227,7 @@ class Seeder {
   const Source& source_;
   const Context& context_;
   Problems& problems_;
+  Variables predefined_;
   PipelineConfig config_;
   Instances instances_;
   Compiled& out_;

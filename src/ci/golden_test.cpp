@@ -89,6 +89,18 @@ std::string compiled(const fs::path& path) {
   return out.dump(2) + "\n";
 }
 
+// The whole files are too long to read in a failure.
+std::string first_difference(const std::string& actual, const std::string& expected) {
+  auto have = base::split(actual, '\n');
+  auto want = base::split(expected, '\n');
+  for (std::size_t i = 0; i < std::max(have.size(), want.size()); ++i) {
+    std::string a = i < have.size() ? have[i] : "(end)";
+    std::string b = i < want.size() ? want[i] : "(end)";
+    if (a != b) return "line " + std::to_string(i + 1) + ": " + a + " instead of " + b;
+  }
+  return "";
+}
+
 std::vector<fs::path> cases() {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(FORERUNNER_CI_TESTDATA))
@@ -106,7 +118,7 @@ TEST_P(Golden, CompilesAsBefore) {
     std::ofstream(expected, std::ios::binary) << actual;
     return;
   }
-  EXPECT_EQ(actual, slurp(expected)) << GetParam() << ": UPDATE_GOLDEN=1 rewrites it";
+  EXPECT_EQ(first_difference(actual, slurp(expected)), "") << GetParam() << ": UPDATE_GOLDEN=1 rewrites it";
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(cases()), [](const auto& test) {

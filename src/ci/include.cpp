@@ -18,7 +18,10 @@ constexpr int kMaxLevels = 100;
 class Loader {
  public:
   Loader(const Source& source, const Context& context, Problems& problems)
-      : source_(source), context_(context), problems_(problems), scope_(rule_scope(context, {})) {}
+      : source_(source),
+        context_(context),
+        problems_(problems),
+        scope_(rule_scope(context, predefined_variables(context), {})) {}
 
   std::optional<Node> entry() {
     if (base::trim(source_.text).empty()) {

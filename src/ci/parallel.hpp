@@ -30,8 +30,8 @@ class Instances {
   std::vector<std::string> selected(const JobConfig& job, const NeedConfig& need) const;
 
   std::vector<JobConfig> all_;
-  std::vector<std::string> names_;  // of all_, also after a job has been moved into the pipeline
-  std::unordered_map<std::string, std::size_t> index_;                // instance name → all_
+  std::vector<std::string> names_;                     // of all_, also after a job has been moved into the pipeline
+  std::unordered_map<std::string, std::size_t> index_; // instance name → all_
   std::unordered_map<std::string, std::vector<std::size_t>> by_base_; // configured name → all_
   std::size_t weight_ = 0;
 };

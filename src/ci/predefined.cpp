@@ -258,10 +258,10 @@ Variables outside_variables(const Context& context, std::string_view environment
   return all;
 }
 
-Variables rule_scope(const Context& context, const Variables& yaml, const Job* job) {
+Variables rule_scope(const Context& context, const Variables& predefined, const Variables& yaml, const Job* job) {
   Variables all;
   if (job != nullptr) append(all, job_predefined(*job));
-  append(all, predefined_variables(context));
+  append(all, predefined);
   append(all, yaml);
   append(all, user_variables(context.user));
   append(all, outside_variables(context, job != nullptr && job->environment ? job->environment->name : ""));

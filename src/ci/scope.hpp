@@ -20,7 +20,9 @@ Variables user_variables(const UserFacts& user);
 Variables outside_variables(const Context& context, std::string_view environment);
 
 // Everything that rules of the workflow, or of a job, can see: predefined, YAML, user, outside. Values unexpanded.
-Variables rule_scope(const Context& context, const Variables& yaml, const Job* job = nullptr);
+// `predefined`: what predefined_variables() gave for this context; it is asked for once and used for every job.
+Variables rule_scope(const Context& context, const Variables& predefined, const Variables& yaml,
+                     const Job* job = nullptr);
 
 base::Lookup lookup_in(const Variables& variables);
 
