@@ -55,11 +55,10 @@ class Walk {
         stack_.pop_back();
         continue;
       }
-      bool last = std::ranges::all_of(todo_, [](const std::string& rest) { return rest.empty() || rest == "."; });
-      if (last && todo_.empty()) {
+      if (todo_.empty()) {
         int fd = ::openat(here(), part.c_str(), flags | O_NOFOLLOW, mode);
-        bool link = (fd < 0 && errno == ELOOP) || (fd >= 0 && (flags & O_PATH) != 0 && is_link(fd));
-        if (!link || (flags & O_NOFOLLOW) != 0 || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return fd;
+        if ((flags & O_NOFOLLOW) != 0 || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return fd;
+        if (fd >= 0 ? !is_link(fd) : !refused_link(part)) return fd;
         if (fd >= 0) ::close(fd);
         if (!splice_link(part)) return -1;
         continue;
@@ -85,6 +84,16 @@ class Walk {
   static bool is_link(int fd) {
     struct stat info{};
     return ::fstat(fd, &info) == 0 && S_ISLNK(info.st_mode);
+  }
+
+  // Whether openat with O_NOFOLLOW failed because of a link: ELOOP, or with O_DIRECTORY ENOTDIR. Keeps errno.
+  bool refused_link(const std::string& name) {
+    int error = errno;
+    struct stat info{};
+    bool link = (error == ELOOP || error == ENOTDIR) &&
+                ::fstatat(here(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+    errno = error;
+    return link;
   }
 
   bool splice_link(const std::string& name) {

@@ -15,7 +15,7 @@ class KillGroup {
  public:
   static base::Result<KillGroup> create(const std::string& name);
   KillGroup(KillGroup&&) noexcept = default;
-  KillGroup& operator=(KillGroup&&) = delete;
+  KillGroup& operator=(KillGroup&&) noexcept = default;
   ~KillGroup(); // remove()
 
   int fd() const { return directory_.get(); }

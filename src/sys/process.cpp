@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,15 +22,38 @@ namespace sys {
 
 namespace {
 
+// Children whose Child has not been told their end. A pid may be in it twice, when a sweep reaped the first.
+struct Known {
+  int pidfd; // names the Child
+  internal::KnownChild child;
+  std::optional<ExitStatus> status; // reaped by a sweep
+};
+
 std::mutex known_mutex;
-std::vector<internal::KnownChild>& known() {
-  static std::vector<internal::KnownChild> children;
+std::vector<Known>& known() {
+  static std::vector<Known> children;
   return children;
 }
 
-void forget(pid_t pid) {
+ExitStatus to_status(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return {.code = info.si_status};
+  return {.code = -1, .signal = info.si_status, .core_dumped = info.si_code == CLD_DUMPED};
+}
+
+// Takes the entry out; the status when a sweep had reaped it.
+std::optional<ExitStatus> forget(int pidfd) {
   std::lock_guard guard(known_mutex);
-  std::erase_if(known(), [pid](const internal::KnownChild& child) { return child.pid == pid; });
+  auto entry = std::ranges::find(known(), pidfd, &Known::pidfd);
+  if (entry == known().end()) return std::nullopt;
+  auto status = entry->status;
+  known().erase(entry);
+  return status;
+}
+
+bool reaped_by_sweep(int pidfd) {
+  std::lock_guard guard(known_mutex);
+  auto entry = std::ranges::find(known(), pidfd, &Known::pidfd);
+  return entry != known().end() && entry->status;
 }
 
 // "fork/exec /bin/x: permission denied", the text that Go's os/exec gives and users know.
@@ -124,7 +146,7 @@ base::Result<internal::Birth> birth_by_posix_spawn(const internal::BirthPlan& pl
       return base::fail(exec_error("chdir " + std::string(plan.cwd), error));
     return base::fail(exec_error("fork/exec " + std::string(plan.path), error));
   }
-  birth.pidfd.reset(::pidfd_open(birth.pid, 0));
+  birth.pidfd.reset(internal::pidfd_open(birth.pid));
   if (!birth.pidfd) {
     error = errno;
     ::kill(birth.pid, SIGKILL);
@@ -173,7 +195,7 @@ Child::Child(Child&& other) noexcept
 
 Child& Child::operator=(Child&& other) noexcept {
   if (this == &other) return *this;
-  if (running()) forget(pid_);
+  if (running()) (void)forget(pidfd_.get());
   pid_ = std::exchange(other.pid_, -1);
   pidfd_ = std::move(other.pidfd_);
   status_ = std::move(other.status_);
@@ -181,29 +203,21 @@ Child& Child::operator=(Child&& other) noexcept {
 }
 
 Child::~Child() {
-  if (running()) forget(pid_);
+  if (running()) (void)forget(pidfd_.get());
 }
 
 base::Result<ExitStatus> Child::reap() {
   siginfo_t info{};
-  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0) {
-    if (errno == EINTR) continue;
-    int error = errno;
-    forget(pid_);
-    status_ = ExitStatus{.code = -1};
-    return base::fail_errno("waiting for process " + std::to_string(pid_), error);
-  }
-  ExitStatus status;
-  if (info.si_code == CLD_EXITED) {
-    status.code = info.si_status;
-  } else {
-    status.code = -1;
-    status.signal = info.si_status;
-    status.core_dumped = info.si_code == CLD_DUMPED;
-  }
-  status_ = status;
-  forget(pid_);
-  return status;
+  int result;
+  do {
+    if (reaped_by_sweep(pidfd_.get())) return *(status_ = forget(pidfd_.get()));
+    result = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED);
+  } while (result != 0 && errno == EINTR);
+  int error = errno;
+  (void)forget(pidfd_.get());
+  status_ = result == 0 ? to_status(info) : ExitStatus{.code = -1};
+  if (result != 0) return base::fail_errno("waiting for process " + std::to_string(pid_), error);
+  return *status_;
 }
 
 base::Result<ExitStatus> Child::wait(const CancelToken& cancel) {
@@ -224,9 +238,9 @@ base::Result<std::optional<ExitStatus>> Child::wait_until(TimePoint time) {
 
 bool Child::signal(int number, bool group) const {
   // While the process is not reaped, its pid, and so its group's, is not given to anybody else.
-  if (!running()) return false;
+  if (!running() || reaped_by_sweep(pidfd_.get())) return false;
   if (group) return ::kill(-pid_, number) == 0;
-  return ::pidfd_send_signal(pidfd_.get(), number, nullptr, 0) == 0;
+  return internal::pidfd_send_signal(pidfd_.get(), number) == 0;
 }
 
 namespace internal {
@@ -267,7 +281,21 @@ base::Result<Birth> prepare_and_give_birth(const SpawnOptions& options) {
 
 std::vector<KnownChild> known_children() {
   std::lock_guard guard(known_mutex);
-  return known();
+  std::vector<KnownChild> unreaped;
+  for (const Known& entry : known()) {
+    if (!entry.status) unreaped.push_back(entry.child);
+  }
+  return unreaped;
+}
+
+bool reap_for_owner(pid_t pid) {
+  std::lock_guard guard(known_mutex);
+  auto entry = std::ranges::find_if(known(), [pid](const Known& one) { return one.child.pid == pid && !one.status; });
+  if (entry == known().end() || !entry->child.in_tree) return false;
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0 || info.si_pid != pid) return false;
+  entry->status = to_status(info);
+  return true;
 }
 
 } // namespace internal
@@ -278,7 +306,7 @@ base::Result<internal::Birth> spawn_known(const SpawnOptions& options, bool in_t
   auto birth = internal::prepare_and_give_birth(options);
   if (!birth) return birth;
   std::lock_guard guard(known_mutex);
-  known().push_back({birth->pid, in_tree});
+  known().push_back({birth->pidfd.get(), {birth->pid, in_tree}, std::nullopt});
   return birth;
 }
 

@@ -2,13 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
 
 #include "base/strings.hpp"
+#include "sys/process_internal.hpp"
 
 namespace sys {
 
@@ -47,6 +47,15 @@ std::optional<ProcessStat> ProcessScan::stat(pid_t pid) const {
   return parse_process_stat({buffer, static_cast<std::size_t>(count)});
 }
 
+pid_t ProcessScan::last_pid() const {
+  Fd fd(::openat(proc_.get(), "loadavg", O_RDONLY | O_CLOEXEC));
+  char buffer[128];
+  ssize_t count = fd ? ::read(fd.get(), buffer, sizeof buffer) : -1;
+  if (count <= 0) return 0;
+  auto fields = base::split_fields({buffer, static_cast<std::size_t>(count)});
+  return fields.empty() ? 0 : static_cast<pid_t>(base::parse_int(fields.back()).value_or(0));
+}
+
 void ProcessScan::descendants(pid_t ancestor, const std::unordered_set<pid_t>& skip,
                               const std::function<void(const ProcessStat&)>& visit) {
   Fd copy(::openat(proc_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -65,7 +74,7 @@ void ProcessScan::descendants(pid_t ancestor, const std::unordered_set<pid_t>& s
 }
 
 Fd ProcessScan::pin(const ProcessStat& process) const {
-  Fd fd(::pidfd_open(process.pid, 0));
+  Fd fd(internal::pidfd_open(process.pid));
   if (!fd) return {};
   auto again = stat(process.pid);
   // The parent may have died in between, which makes it our child: the same process still, by its name and group.

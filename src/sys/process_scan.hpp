@@ -40,6 +40,8 @@ class ProcessScan {
                    const std::function<void(const ProcessStat&)>& visit);
 
   std::optional<ProcessStat> stat(pid_t pid) const;
+  // The pid given out last, 0 when unknown.
+  pid_t last_pid() const;
   // A pidfd of this very process: its parent is still the same after the pid was pinned. Invalid when it has gone.
   Fd pin(const ProcessStat& process) const;
 

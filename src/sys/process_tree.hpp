@@ -50,7 +50,7 @@ class ProcessTree {
   // True when nothing of the tree is left (cheap: one or two system calls).
   bool empty();
   // Kills all and reaps them. Returns what was still there at the deadline: processes in uninterruptible sleep, or
-  // those of another user. A main process started by spawn() is killed too, but its status is left for its Child.
+  // those of another user. A main process started by spawn() is killed too; its Child still learns its status.
   std::vector<ProcessId> kill_all(TimePoint deadline);
 
   bool has_cgroup() const;
