@@ -84,7 +84,7 @@ CallResult Client::send(const Call& call) {
     if (!response) {
       const bool ours = response.error().kind() == base::ErrorKind::kInvalidInput;
       result.outcome = ours ? CallOutcome::kClientError : CallOutcome::kFailed;
-      result.status = fmt::format("{} {}: {}", call.method, net::sanitized(request.url), response.error().message());
+      result.status = response.error().message();
       return result;
     }
     if (const auto id = response->headers.get("X-Request-Id"); !id.empty()) result.correlation_id = id;
