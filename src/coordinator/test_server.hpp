@@ -1,0 +1,174 @@
+// TestServer: a coordinator on a free port with its own data directory and a fake clock, and a client that speaks JSON.
+// For tests only; everything is gone at the end of the scope.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "coordinator/server.hpp"
+#include "json/json.hpp"
+#include "net/http_client.hpp"
+#include "sys/files.hpp"
+
+namespace coordinator {
+
+struct TestAnswer {
+  int status = 0;
+  std::string text;
+  json::Value body;
+  net::Headers headers;
+
+  std::string message() const { return body["message"].string_or(""); }
+  std::string error() const { return body["error"].string_or(""); }
+  std::int64_t id() const { return body["id"].integer_or(0); }
+};
+
+class TestServer {
+ public:
+  static constexpr const char* kRoot = "glpat-root-token-for-tests";
+
+  TestServer() : dir_(*sys::TempDir::create("coordinator-test")) { start(); }
+  ~TestServer() { stop(); }
+
+  void start(std::string token = kRoot, std::string password = "root password") {
+    Options options;
+    options.listen = "127.0.0.1:0";
+    options.data_dir = dir_.path("data");
+    options.threads = 4;
+    options.root_token = base::Secret(std::move(token));
+    options.root_password = base::Secret(std::move(password));
+    auto server = Server::create(std::move(options), &clock);
+    ASSERT_TRUE(server) << server.error().message();
+    server_ = std::move(*server);
+    auto bound = server_->listen();
+    ASSERT_TRUE(bound) << bound.error().message();
+    thread_ = std::jthread([this] { server_->run(); });
+  }
+  void stop() {
+    if (!server_) return;
+    server_->stop();
+    thread_.join();
+    server_.reset();
+  }
+
+  struct Send {
+    std::string token = kRoot; // empty: none
+    std::optional<json::Value> json = std::nullopt;
+    std::string form = {};
+    std::vector<std::pair<std::string, std::string>> headers = {};
+  };
+  TestAnswer send(const std::string& method, const std::string& path, const Send& what) {
+    net::HttpRequest request;
+    request.method = method;
+    request.url = server_->address() + (path.starts_with("/-/") ? path : "/api/v4" + path);
+    request.headers = what.headers;
+    if (!what.token.empty()) request.headers.emplace_back("PRIVATE-TOKEN", what.token);
+    if (what.json) {
+      request.headers.emplace_back("Content-Type", "application/json");
+      request.body = what.json->dump();
+    } else if (!what.form.empty()) {
+      request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+      request.body = what.form;
+    }
+    auto response = client_.send(request);
+    TestAnswer answer;
+    if (!response) {
+      ADD_FAILURE() << method << " " << path << ": " << response.error().message();
+      return answer;
+    }
+    answer.status = response->status;
+    answer.text = response->body;
+    answer.headers = response->headers;
+    if (auto parsed = json::parse(response->body)) answer.body = std::move(*parsed);
+    return answer;
+  }
+  TestAnswer get(const std::string& path, const std::string& token = kRoot) {
+    return send("GET", path, {.token = token});
+  }
+  TestAnswer post(const std::string& path, const json::Value& body, const std::string& token = kRoot) {
+    return send("POST", path, {.token = token, .json = body});
+  }
+  TestAnswer put(const std::string& path, const json::Value& body, const std::string& token = kRoot) {
+    return send("PUT", path, {.token = token, .json = body});
+  }
+  TestAnswer remove(const std::string& path, const std::string& token = kRoot) {
+    return send("DELETE", path, {.token = token});
+  }
+  // As runners call: the token in the body.
+  TestAnswer runner(const std::string& method, const std::string& path, const json::Value& body) {
+    return send(method, path, {.token = "", .json = body});
+  }
+
+  // A user with an access token of these scopes.
+  struct User {
+    std::int64_t id = 0;
+    std::string token;
+  };
+  User user(const std::string& name, const json::Array& scopes = {"api"}) {
+    auto found = get("/users?username=" + name);
+    std::int64_t id = found.body.size() > 0 ? found.body.as_array()[0]["id"].as_integer() : 0;
+    if (id == 0) {
+      const auto made = post(
+          "/users",
+          json::Value::object(
+              {{"username", name}, {"name", name}, {"email", name + "@example.org"}, {"force_random_password", true}}));
+      EXPECT_EQ(made.status, 201) << made.text;
+      id = made.id();
+    }
+    const auto token = post("/users/" + std::to_string(id) + "/personal_access_tokens",
+                            json::Value::object({{"name", "t"}, {"scopes", scopes}}));
+    EXPECT_EQ(token.status, 201) << token.text;
+    return {id, token.body["token"].string_or("")};
+  }
+  std::int64_t group(const std::string& path, std::int64_t parent = 0, const std::string& token = kRoot) {
+    auto body = json::Value::object({{"name", path}, {"path", path}});
+    if (parent != 0) body.set("parent_id", parent);
+    const auto made = post("/groups", body, token);
+    EXPECT_EQ(made.status, 201) << made.text;
+    return made.id();
+  }
+  std::int64_t project(const std::string& path, std::int64_t group = 0, const std::string& token = kRoot) {
+    auto body = json::Value::object({{"name", path}});
+    if (group != 0) body.set("namespace_id", group);
+    const auto made = post("/projects", body, token);
+    EXPECT_EQ(made.status, 201) << made.text;
+    return made.id();
+  }
+  void member(const std::string& place, std::int64_t user_id, int level) {
+    const auto made = post(place + "/members", json::Value::object({{"user_id", user_id}, {"access_level", level}}));
+    EXPECT_EQ(made.status, 201) << made.text;
+  }
+  struct Runner {
+    std::int64_t id = 0;
+    std::string token;
+  };
+  // `owner` is "group_id" or "project_id" or empty.
+  Runner make_runner(const std::string& owner = "", std::int64_t owner_id = 0, const json::Object& more = {},
+                     const std::string& token = kRoot) {
+    auto body = json::Value::object();
+    body.set("runner_type", owner.empty() ? "instance_type" : owner == "group_id" ? "group_type" : "project_type");
+    if (!owner.empty()) body.set(owner, owner_id);
+    for (const auto& [name, value] : more) body.set(name, value);
+    const auto made = post("/user/runners", body, token);
+    EXPECT_EQ(made.status, 201) << made.text;
+    return {made.id(), made.body["token"].string_or("")};
+  }
+
+  App& app() { return server_->app(); }
+  Server& server() { return *server_; }
+  const sys::TempDir& dir() const { return dir_; }
+  base::FakeClock clock;
+
+ private:
+  sys::TempDir dir_;
+  std::unique_ptr<Server> server_;
+  std::jthread thread_;
+  net::HttpClient client_{net::TlsOptions{}};
+};
+
+} // namespace coordinator
