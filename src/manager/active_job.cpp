@@ -81,6 +81,7 @@ void ActiveJob::acknowledged(const Outcome& outcome) {
   }
   (void)directory_.append_delivery(json::Value::object({{"event", "acknowledged"}}));
   if (!refused_.empty()) return fail(refused_);
+  if (!interrupted_.empty()) return fail("aborted: " + interrupted_);
   spawn();
 }
 
@@ -93,8 +94,12 @@ void ActiveJob::spawn() {
 
 void ActiveJob::fail(std::string_view message) {
   base::log::error(message, fields(identity_, runner_));
-  auto result = directory_.append_epilogue(message);
-  end(result.value_or(job::JobResult{.success = false, .failure_reason = gitlab::FailureReason::kRunnerSystemFailure}));
+  auto written = directory_.append_epilogue(message);
+  if (!written) base::log::error("Cannot write to the job's log", {{"error", written.error().message()}});
+  auto result =
+      written.value_or(job::JobResult{.success = false, .failure_reason = gitlab::FailureReason::kRunnerSystemFailure});
+  if (!interrupted_.empty()) result.failure_reason = gitlab::FailureReason::kRunnerInterrupted;
+  end(result);
 }
 
 // ---- take-over ----------------------------------------------------------------------------------------------------
@@ -122,7 +127,7 @@ void ActiveJob::adopt() {
   }
   // Never begun: the manager before us died between the hand-over and the worker's first line.
   if (!journal->worker) return told ? spawn() : acknowledge();
-  worker_gone("while no runner process watched it");
+  settle("while no runner process watched it");
 }
 
 // An adopted worker is nobody's child that we could wait for: its socket closes when it ends; its lock is the truth.
@@ -145,7 +150,7 @@ void ActiveJob::watch_adopted() {
     }
   }
   auto alive = directory_.worker_alive();
-  if (alive && !*alive) return worker_ended({});
+  if (alive && !*alive) return settle("unexpectedly");
   if (control_timer_) loop_.cancel(*control_timer_);
   // The socket may close a moment before the lock is released.
   control_timer_ = loop_.after(channel_.open() ? std::chrono::milliseconds(kAdoptedPoll) : kControlRetry, [this] {
@@ -158,12 +163,18 @@ void ActiveJob::watch_adopted() {
 
 void ActiveJob::worker_ended(const sys::ExitStatus& status) {
   if (ended_) return;
-  auto journal = directory_.read_journal();
-  if (journal && journal->result) return end(*journal->result);
-  worker_gone(fmt::format("({})", status.message()));
+  // One that an earlier manager started was quicker, and ours found the lock taken.
+  auto alive = directory_.worker_alive();
+  if (alive && *alive) return watch_adopted();
+  settle(fmt::format("({})", status.message()));
 }
 
-void ActiveJob::worker_gone(const std::string& how) { fail(fmt::format("the job's worker process died {}", how)); }
+void ActiveJob::settle(const std::string& how) {
+  if (ended_) return;
+  auto journal = directory_.read_journal();
+  if (journal && journal->result) return end(*journal->result);
+  fail(fmt::format("the job's worker process died {}", how));
+}
 
 void ActiveJob::control(const std::string& line) {
   if (ended_) return;
@@ -203,7 +214,11 @@ void ActiveJob::try_control() {
 }
 
 void ActiveJob::interrupt(std::string_view signal_name) {
-  if (worker_ != 0) control(fmt::format("interrupt {}", signal_name));
+  if (worker_ == 0) {
+    interrupted_ = signal_name;
+  } else {
+    control(fmt::format("interrupt {}", signal_name));
+  }
 }
 
 void ActiveJob::abort() {
@@ -328,6 +343,11 @@ void ActiveJob::after_answer() {
     }
   }
   if (ended_ && delivery_.final_tried()) free_slot();
+  if (postponed() && !std::exchange(postponed_told_, true)) {
+    base::log::error("The server does not take the job's final update; it is kept and offered again later",
+                     fields(identity_, runner_));
+    hooks_.postponed();
+  }
   pump();
 }
 
@@ -352,9 +372,13 @@ void ActiveJob::log_result() const {
   double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   line.emplace_back("duration_s", fmt::format("{:.9g}", seconds));
   if (result_->success) return base::log::info("Job succeeded", line);
+  std::string why(gitlab::to_string(result_->failure_reason));
+  line.emplace_back("failure_reason", why);
   line.emplace_back("exit_code", std::to_string(result_->exit_code));
-  line.emplace_back("error", std::string(gitlab::to_string(result_->failure_reason)));
-  base::log::warning(fmt::format("Job failed: {}", gitlab::to_string(result_->failure_reason)), line);
+  if (result_->failure_reason == gitlab::FailureReason::kJobCanceled) why = "canceled";
+  if (result_->failure_reason == gitlab::FailureReason::kScriptFailure && result_->exit_code != 0)
+    why = fmt::format("exit status {}", result_->exit_code);
+  base::log::warning("Job failed: " + why, line);
 }
 
 void ActiveJob::free_slot() {

@@ -35,6 +35,7 @@ class ActiveJob {
  public:
   struct Hooks {
     std::function<void(ActiveJob&)> slot_free; // once: its worker has ended and the final update has been tried
+    std::function<void()> postponed;           // once: the server takes no final update for now
     std::function<void(ActiveJob&)> gone;      // once, last: everything is delivered, or nobody wants it
   };
   enum class Origin { kFresh, kAdopted };
@@ -61,6 +62,8 @@ class ActiveJob {
   pid_t worker() const { return worker_; }
   bool holds_slot() const { return !slot_freed_; }
   bool running() const { return !ended_; }
+  bool postponed() const { return ended_ && delivery_.postponed(); }
+  const job::JobDirectory& directory() const { return directory_; }
   std::int64_t concurrent_id = 0;
   std::int64_t concurrent_project_id = 0;
 
@@ -74,7 +77,7 @@ class ActiveJob {
   void after_answer();
   void end(const job::JobResult& result);
   void fail(std::string_view message); // system failure, with the message as the log's last line
-  void worker_gone(const std::string& how);
+  void settle(const std::string& how); // no worker has the job any more
   void control(const std::string& line);
   void try_control();
   void watch_adopted();
@@ -102,10 +105,12 @@ class ActiveJob {
   std::optional<Transport::Id> request_;
   Clock::time_point started_;
   std::string refused_;
+  std::string interrupted_; // the stop signal, when it came before the worker was started
   bool ended_ = false;
   bool slot_freed_ = false;
   bool cancel_sent_ = false;
   bool abort_sent_ = false;
+  bool postponed_told_ = false;
   bool canceled_early_ = false;
 };
 

@@ -38,8 +38,7 @@ Delivery::Action Delivery::next(Time now, std::uint64_t log_size) const {
     return {.kind = Kind::kPatch, .offset = sent_, .size = probing_ ? 1 : std::min(kMaxPatch, unsent)};
   Time touch = acknowledged_ + touch_after();
   if (now >= touch) return {.kind = Kind::kTouch};
-  return {.kind = Kind::kWait,
-          .until = std::min<Time>(touch, std::max<Time>(next_tick_, now + std::chrono::milliseconds(100)))};
+  return {.kind = Kind::kWait, .until = std::min<Time>(touch, std::max<Time>(next_tick_, now + kLook))};
 }
 
 void Delivery::set_interval(Time now, std::optional<std::chrono::seconds> interval) {
@@ -58,6 +57,16 @@ void Delivery::fail_round(Time now) {
   not_before_ = now + interval_ + backoff;
   interval_ = kInterval;
   skip_flush_ = false;
+  resends_ = 0;
+  accepted_since_.reset();
+}
+
+// While finishing. Upstream goes round for ever with a server that never gets what it wants.
+void Delivery::resend_from(Time now, std::uint64_t offset) {
+  sent_ = offset;
+  skip_flush_ = false;
+  if (++resends_ > kMaxResends) return fail_round(now);
+  not_before_ = now + interval_;
 }
 
 void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
@@ -71,18 +80,22 @@ void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
       if (std::exchange(probing_, false)) next_tick_ = now;
       if (final_size_) not_before_ = now;
       return;
-    case PatchOutcome::kRangeMismatch: {
-      // A server that has more than we ever wrote is not talking about this log: begin anew.
-      bool beyond = final_size_ && result.new_offset > *final_size_;
-      sent_ = beyond ? 0 : result.new_offset;
+    case PatchOutcome::kRangeMismatch:
       acknowledged_ = now;
       if (std::exchange(probing_, false)) {
+        sent_ = result.new_offset;
         next_tick_ = now;
-      } else if (final_size_) {
-        not_before_ = now + interval_;
+      } else if (!final_size_) {
+        sent_ = result.new_offset;
+      } else if (result.new_offset <= *final_size_) {
+        resend_from(now, result.new_offset);
+      } else if (resends_ == 0) {
+        // The server has more than was ever written, so it is not this log: once more from the beginning.
+        resend_from(now, 0);
+      } else {
+        skip_flush_ = true;
       }
       return;
-    }
     case PatchOutcome::kAbort:
       if (final_size_) skip_flush_ = true;
       aborted_ = true;
@@ -122,13 +135,12 @@ void Delivery::on_update(Time now, const gitlab::UpdateResult& result) {
       return;
     case UpdateOutcome::kAccepted:
       skip_flush_ = false;
+      if (!accepted_since_) accepted_since_ = now;
+      if (now - *accepted_since_ > kMaxAccepted) return fail_round(now);
       not_before_ = now + interval_;
       return;
     case UpdateOutcome::kTraceInvalid:
-      sent_ = 0;
-      skip_flush_ = false;
-      not_before_ = now + interval_;
-      return;
+      return resend_from(now, 0);
     case UpdateOutcome::kFailed:
       if (aborted_) {
         done_ = true;

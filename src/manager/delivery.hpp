@@ -24,6 +24,10 @@ class Delivery {
   static constexpr std::chrono::seconds kFirstBackoff{1};
   static constexpr std::chrono::minutes kMaxBackoff{60};
   static constexpr std::chrono::minutes kParkedRetry{10}; // after the quick tries are used up
+  static constexpr std::chrono::seconds kLook{1};         // how often a silent log is looked at
+  // A server that keeps saying "send it again" or "not yet" counts as one that fails.
+  static constexpr int kMaxResends = 10;
+  static constexpr std::chrono::minutes kMaxAccepted{10};
 
   struct Action {
     enum class Kind {
@@ -66,10 +70,13 @@ class Delivery {
   // The first try of the final update has been answered, or is known to fail: the job's slot may go to the next.
   bool final_tried() const { return final_tried_; }
   std::int64_t failed_tries() const { return tries_; }
+  // The quick tries of the final update are used up: from now on it is offered now and then.
+  bool postponed() const { return tries_ >= quick_tries_; }
 
  private:
   void set_interval(Time now, std::optional<std::chrono::seconds> interval);
   void fail_round(Time now);
+  void resend_from(Time now, std::uint64_t offset);
   std::chrono::seconds touch_after() const;
 
   std::uint64_t sent_ = 0;
@@ -87,6 +94,8 @@ class Delivery {
   bool cancel_requested_ = false;
   bool final_tried_ = false;
   bool done_ = false;
+  int resends_ = 0;                    // while finishing
+  std::optional<Time> accepted_since_; // the first of the answers "accepted, not completed"
   std::int64_t tries_ = 0;
 };
 

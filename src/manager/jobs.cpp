@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "manager/manager.hpp"
+#include "net/url.hpp"
 #include "sys/files.hpp"
 
 namespace manager {
@@ -30,28 +31,9 @@ JobIdentity identity_of(const gitlab::JobPayload& payload, const config::Runner&
                                .value_or(truthy(payload, "FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL"))};
 }
 
-// What the job may not do with this runner, found before it starts.
-std::string refusal_of(const gitlab::JobPayload& payload) {
-  auto options = gitlab::check_executor_options(payload);
-  if (!options.empty()) return base::join(options, "\n");
-  if (auto run = gitlab::check_run(payload); !run) return run.error().message();
-  return "";
-}
-
 std::string file_or_empty(const std::string& path) {
   if (path.empty()) return "";
   return sys::read_file(path, 1 << 20).value_or("");
-}
-
-// A secret-free URL for the log.
-std::string without_credentials(std::string_view url) {
-  std::size_t scheme = url.find("://");
-  std::size_t at = url.find('@');
-  std::size_t slash = scheme == std::string_view::npos ? 0 : url.find('/', scheme + 3);
-  if (scheme == std::string_view::npos || at == std::string_view::npos ||
-      (slash != std::string_view::npos && at > slash))
-    return std::string(url);
-  return std::string(url.substr(0, scheme + 3)) + std::string(url.substr(at + 1));
 }
 
 } // namespace
@@ -71,7 +53,9 @@ std::int64_t Manager::lowest_free_id(const std::string& token, std::optional<std
 }
 
 ActiveJob::Hooks Manager::job_hooks() {
-  return {.slot_free = [this](ActiveJob& job) { slot_freed(job); }, .gone = [this](ActiveJob& job) { job_gone(job); }};
+  return {.slot_free = [this](ActiveJob& job) { slot_freed(job); },
+          .postponed = [this] { loop_.post([this] { check_stopped(); }); },
+          .gone = [this](ActiveJob& job) { job_gone(job); }};
 }
 
 void Manager::received(const RunnerRef& state, const Outcome& outcome) {
@@ -83,10 +67,9 @@ void Manager::received(const RunnerRef& state, const Outcome& outcome) {
   JobIdentity identity;
   if (payload) {
     identity = identity_of(*payload, runner);
-    refusal = refusal_of(*payload);
     base::log::info("Checking for jobs... received", {{"job", std::to_string(payload->id)},
                                                       {"correlation_id", outcome.correlation_id},
-                                                      {"repo_url", without_credentials(payload->git_info.repo_url)},
+                                                      {"repo_url", net::sanitized(payload->git_info.repo_url)},
                                                       {"runner", gitlab::short_token(runner.token.reveal())},
                                                       {"runner_name", runner.name}});
   } else {
@@ -100,7 +83,9 @@ void Manager::received(const RunnerRef& state, const Outcome& outcome) {
   std::string key = token_key(runner);
   auto tls = config::tls_files(runner, options_.config_dir);
   std::string chain = file_or_empty(tls.ca_file);
-  if (chain.empty()) chain = base::join(outcome.certificates, "");
+  // Certificates come with a handshake, and most requests need none.
+  if (!outcome.certificates.empty()) state->certificates = base::join(outcome.certificates, "\n");
+  if (chain.empty()) chain = state->certificates;
   job::Context context{.runner = config::to_json(runner),
                        .short_token = gitlab::short_token(runner.token.reveal()),
                        .system_id = options_.system_id,
@@ -114,7 +99,7 @@ void Manager::received(const RunnerRef& state, const Outcome& outcome) {
                        .tls_ca_chain = chain,
                        .tls_certificate = file_or_empty(tls.cert_file),
                        .tls_key = base::Secret(file_or_empty(tls.key_file))};
-  auto directory = job::JobDirectory::create(options_.state_dir, context.short_token, identity.id, body, context);
+  auto directory = make_directory(context, identity.id, body);
   if (!directory) {
     // Without a directory there is no log and no worker; the server is told in a place of its own, and only once.
     base::log::error("Cannot make the job's directory",
@@ -145,6 +130,23 @@ void Manager::received(const RunnerRef& state, const Outcome& outcome) {
   parked_.push_back({.job = std::move(job), .refusal = reason});
 }
 
+// What an earlier process left under that name and could not be taken over makes room.
+base::Result<job::JobDirectory> Manager::make_directory(const job::Context& context, std::int64_t id,
+                                                        std::string_view payload) const {
+  auto create = [&] {
+    return job::JobDirectory::create(options_.state_dir, context.short_token, id, payload, context);
+  };
+  auto directory = create();
+  if (directory || directory.error().kind() != base::ErrorKind::kConflict) return directory;
+  std::string name = job::JobDirectory::name_for(context.short_token, id);
+  auto in_use = [&](const auto& job) { return sys::base_name(job->directory().path()) == name; };
+  if (std::any_of(jobs_.begin(), jobs_.end(), in_use)) return directory;
+  std::string path = sys::join_path(FR_TRY(job::JobDirectory::jobs_directory(options_.state_dir)), name);
+  base::log::warning("Removing a job directory that nobody uses", {{"directory", path}});
+  FR_CHECK(sys::remove_tree(path));
+  return create();
+}
+
 void Manager::launch(std::unique_ptr<ActiveJob> job, std::optional<std::string> refusal) {
   ActiveJob& started = *job;
   jobs_.push_back(std::move(job));
@@ -155,6 +157,7 @@ void Manager::launch(std::unique_ptr<ActiveJob> job, std::optional<std::string> 
   } else {
     started.start();
   }
+  if (stopping_ == Stopping::kForceful) started.interrupt(stop_signal_);
 }
 
 void Manager::start_parked() {

@@ -72,9 +72,10 @@ void Manager::apply(config::Config config) {
   for (RunnerRef& gone : before) {
     if (!gone) continue;
     gone->removed = true;
-    for (Transport::Id id : std::vector(gone->requests)) transport_.cancel(id);
+    cancel_polls(*gone);
   }
   config_ = std::move(config);
+  transport_.set_connection_max_age(config_.connection_max_age);
   warn_about(config_);
 }
 
@@ -134,8 +135,7 @@ void Manager::on_signal() {
 }
 
 void Manager::cancel_polls() {
-  for (const RunnerRef& state : runners_)
-    for (Transport::Id id : std::vector(state->requests)) transport_.cancel(id);
+  for (const RunnerRef& state : runners_) cancel_polls(*state);
 }
 
 void Manager::begin_graceful(std::string_view name) {
@@ -147,6 +147,7 @@ void Manager::begin_graceful(std::string_view name) {
 
 void Manager::begin_forceful(std::string_view name) {
   stopping_ = Stopping::kForceful;
+  stop_signal_ = name;
   base::log::warning(fmt::format("Starting forceful shutdown ({})", name));
   cancel_polls();
   for (auto& job : jobs_) job->interrupt(name);
@@ -160,19 +161,21 @@ void Manager::begin_forceful(std::string_view name) {
 void Manager::check_stopped() {
   if (stopping_ == Stopping::kNo || !parked_.empty()) return;
   for (const RunnerRef& state : runners_)
-    if (!state->requests.empty()) return;
-  // A final update that the server would not take is on the disk: the next process delivers it.
-  bool busy = std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->holds_slot(); });
+    if (!state->polls.empty()) return;
+  // A final update that the server will not take is on the disk: the next process delivers it.
+  bool busy = std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& job) { return !job->postponed(); });
   if (!busy) loop_.stop();
 }
 
 void Manager::check_single_run() {
   if (stopping_ != Stopping::kNo || (options_.max_builds == 0 && options_.wait_timeout.count() == 0)) return;
-  if (options_.max_builds > 0 && received_ >= options_.max_builds && jobs_.empty() && parked_.empty()) {
+  bool idle =
+      parked_.empty() && std::all_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->postponed(); });
+  if (options_.max_builds > 0 && received_ >= options_.max_builds && idle) {
     base::log::info("This runner has processed its build limit, so now exiting");
     return begin_graceful("build limit");
   }
-  if (options_.wait_timeout.count() > 0 && jobs_.empty() && Clock::now() - idle_since_ > options_.wait_timeout) {
+  if (options_.wait_timeout.count() > 0 && idle && Clock::now() - idle_since_ > options_.wait_timeout) {
     base::log::info(
         fmt::format("This runner has not received a job in {} seconds, so now exiting", options_.wait_timeout.count()));
     return begin_graceful("idle");

@@ -51,16 +51,23 @@ class Manager {
     RequestLimit requests;
   };
   // State of one [[runners]] entry, kept over reloads as long as URL and token stay.
+  struct OpenPoll {
+    Transport::Id id = 0;
+    Clock::time_point asked;
+    bool canceled = false;
+  };
   struct RunnerState {
     config::Runner runner;
     Endpoint endpoint;
     Health health;
     Clock::time_point next_poll{};
-    std::int64_t polls = 0;
+    Clock::time_point last_poll{};
     int network_failures = 0;
     int conflicts = 0;
     std::string last_update;
-    std::vector<Transport::Id> requests;
+    std::string certificates; // the server's chain as PEM, as of the last handshake
+    std::vector<OpenPoll> polls;
+    bool asked_again = false; // a poll was repeated at once because the server hinted at news
     bool removed = false;
   };
   using RunnerRef = std::shared_ptr<RunnerState>;
@@ -75,15 +82,23 @@ class Manager {
   // Polling.
   void schedule();
   void poll_due();
-  bool may_poll(const RunnerState& state, Clock::time_point now) const;
+  bool may_poll(const RunnerState& state) const;
+  Clock::time_point due(const RunnerState& state) const;
+  bool polls_may_wait() const;
   void poll(const RunnerRef& state);
-  void answered(const RunnerRef& state, Transport::Id id, Clock::time_point asked, Outcome outcome);
+  bool end_a_waiting_poll(Clock::time_point now);
+  void cancel_polls(RunnerState& state);
+  void answered(const RunnerRef& state, Transport::Id id, bool hinted, Outcome outcome);
+  void got_nothing(RunnerState& state, const OpenPoll& poll, bool hinted, const Outcome& outcome);
   Clock::time_point after_nothing(RunnerState& state, Clock::time_point asked, bool network_failure) const;
   void mark_unhealthy(RunnerState& state);
   std::int64_t free_slots() const;
+  std::int64_t open_polls() const;
 
   // Jobs.
   void received(const RunnerRef& state, const Outcome& outcome);
+  base::Result<job::JobDirectory> make_directory(const job::Context& context, std::int64_t id,
+                                                 std::string_view payload) const;
   void launch(std::unique_ptr<ActiveJob> job, std::optional<std::string> refusal);
   void start_parked();
   void adopt_all();
@@ -114,12 +129,12 @@ class Manager {
     std::unique_ptr<ActiveJob> job;
     std::optional<std::string> refusal;
   };
-  std::vector<Parked> parked_; // received while every slot was taken
+  std::vector<Parked> parked_; // received when every slot was taken: `concurrent` was lowered meanwhile
   std::string runner_command_;
   std::string stamp_;
   std::optional<Loop::TimerId> poll_timer_;
-  std::size_t next_runner_ = 0; // round robin
   enum class Stopping { kNo, kGraceful, kForceful } stopping_ = Stopping::kNo;
+  std::string stop_signal_;
   std::int64_t received_ = 0;
   Clock::time_point idle_since_;
   int exit_code_ = 0;

@@ -1,7 +1,7 @@
 // Manager: when each runner is asked for jobs, and what the answers mean (protocol digest §7 and §14).
 //
-// A poll takes no job slot. While slots are free every runner may have polls open, as many as its limits allow; a poll
-// may be a long one. Should more jobs arrive than there are slots, the surplus is kept, untouched, until one frees.
+// No job is asked for that could not be started: there are never more open polls than free slots. Yet a poll that waits
+// at the server must not keep a slot from other runners, so polls wait only while there is a slot for each runner.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,8 @@ namespace manager {
 namespace {
 
 constexpr std::chrono::seconds kMaxNetworkBackoff{60};
+// An unanswered poll of this age is one that the server holds until there is news.
+constexpr std::chrono::seconds kWaiting{1};
 
 base::log::Fields fields(const config::Runner& runner, const Outcome* outcome = nullptr) {
   base::log::Fields list = {{"runner", gitlab::short_token(runner.token.reveal())}, {"runner_name", runner.name}};
@@ -38,18 +40,36 @@ std::int64_t Manager::free_slots() const {
   return config_.concurrent - static_cast<std::int64_t>(busy) - static_cast<std::int64_t>(parked_.size());
 }
 
+std::int64_t Manager::open_polls() const {
+  std::size_t open = 0;
+  for (const RunnerRef& state : runners_) open += state->polls.size();
+  return static_cast<std::int64_t>(open);
+}
+
+Clock::time_point Manager::due(const RunnerState& state) const {
+  return std::max(state.next_poll, state.health.off_until());
+}
+
+// Whether there is a slot for whatever any runner could bring. If so, each may wait at the server for news; if not, a
+// waiting poll would keep its slot from the others, so all ask in turn and are answered at once.
+bool Manager::polls_may_wait() const {
+  Clock::time_point now = Clock::now();
+  auto wanting = std::count_if(runners_.begin(), runners_.end(), [&](const RunnerRef& state) {
+    return !state->polls.empty() || (state->health.may_ask(now) && may_poll(*state));
+  });
+  return wanting <= free_slots();
+}
+
 void Manager::schedule() {
   if (poll_timer_) loop_.cancel(*poll_timer_);
   poll_timer_.reset();
   if (stopping_ != Stopping::kNo || free_slots() <= 0) return;
-  Clock::time_point now = Clock::now();
   std::optional<Clock::time_point> first;
-  for (const RunnerRef& state : runners_) {
-    Clock::time_point due = std::max(state->next_poll, state->health.off_until());
-    if (!may_poll(*state, std::max(due, now))) continue;
-    if (!first || due < *first) first = due;
-  }
+  for (const RunnerRef& state : runners_)
+    if (may_poll(*state) && (!first || due(*state) < *first)) first = due(*state);
   if (!first) return;
+  // Every slot is spoken for: look again when one of the open polls counts as a waiting one.
+  if (open_polls() >= free_slots()) first = std::max(*first, Clock::now() + kWaiting);
   poll_timer_ = loop_.at(*first, [this] {
     poll_timer_.reset();
     poll_due();
@@ -58,20 +78,44 @@ void Manager::schedule() {
 
 void Manager::poll_due() {
   Clock::time_point now = Clock::now();
-  // Round robin: whoever comes first this time comes last the next.
-  for (std::size_t i = 0; i < runners_.size(); ++i) {
-    const RunnerRef& state = runners_[(next_runner_ + i) % runners_.size()];
-    if (free_slots() > 0 && may_poll(*state, now)) poll(state);
+  std::vector<RunnerRef> wanting;
+  for (const RunnerRef& state : runners_)
+    if (due(*state) <= now && may_poll(*state)) wanting.push_back(state);
+  // Whoever has waited longest comes first.
+  std::stable_sort(wanting.begin(), wanting.end(),
+                   [](const RunnerRef& a, const RunnerRef& b) { return a->last_poll < b->last_poll; });
+  for (const RunnerRef& state : wanting) {
+    if (open_polls() >= free_slots() && !end_a_waiting_poll(now)) break;
+    if (open_polls() < free_slots()) poll(state);
   }
-  if (!runners_.empty()) next_runner_ = (next_runner_ + 1) % runners_.size();
   schedule();
 }
 
-bool Manager::may_poll(const RunnerState& state, Clock::time_point now) const {
+// True when one was ended; its answer comes in a moment and makes room.
+bool Manager::end_a_waiting_poll(Clock::time_point now) {
+  for (const RunnerRef& state : runners_) {
+    for (OpenPoll& open : state->polls) {
+      if (open.canceled || now - open.asked < kWaiting) continue;
+      open.canceled = true;
+      transport_.cancel(open.id);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Manager::cancel_polls(RunnerState& state) {
+  for (OpenPoll& open : state.polls) {
+    open.canceled = true;
+    transport_.cancel(open.id);
+  }
+}
+
+// But for the time: token, limits, and what run-single still wants.
+bool Manager::may_poll(const RunnerState& state) const {
   const config::Runner& runner = state.runner;
   if (stopping_ != Stopping::kNo || base::trim(runner.token.reveal()).empty()) return false;
-  if (options_.max_builds > 0 && received_ + state.polls >= options_.max_builds) return false;
-  if (now < state.next_poll || !state.health.may_ask(now)) return false;
+  if (options_.max_builds > 0 && received_ + open_polls() >= options_.max_builds) return false;
   auto known = tokens_.find(token_key(runner));
   if (known == tokens_.end()) return true;
   const TokenState& token = known->second;
@@ -103,13 +147,13 @@ void Manager::poll(const RunnerRef& state) {
   }
   gitlab::JobRequest request{.info = gitlab::version_info(runner.executor, runner.shell, runner.labels),
                              .token = runner.token,
-                             .system_id = options_.system_id,
-                             .last_update = state->last_update};
-  TokenState& token = tokens_[token_key(runner)];
-  ++token.polls;
-  ++state->polls;
+                             .system_id = options_.system_id};
+  // Without it the server answers at once.
+  if (polls_may_wait()) request.last_update = state->last_update;
+  bool hinted = !request.last_update.empty();
+  ++tokens_[token_key(runner)].polls;
+  state->last_poll = Clock::now();
   auto id = std::make_shared<Transport::Id>();
-  Clock::time_point asked = Clock::now();
   *id = transport_.send(state->endpoint,
                         {.method = "POST",
                          .path = "jobs/request",
@@ -119,8 +163,8 @@ void Manager::poll(const RunnerRef& state) {
                          .body = gitlab::encode(request),
                          .accept_json = true,
                          .want_certificates = runner.url.starts_with("https:")},
-                        [this, state, id, asked](Outcome outcome) { answered(state, *id, asked, std::move(outcome)); });
-  state->requests.push_back(*id);
+                        [this, state, id, hinted](const Outcome& outcome) { answered(state, *id, hinted, outcome); });
+  state->polls.push_back({.id = *id, .asked = state->last_poll});
 }
 
 Clock::time_point Manager::after_nothing(RunnerState& state, Clock::time_point asked, bool network_failure) const {
@@ -138,45 +182,65 @@ Clock::time_point Manager::after_nothing(RunnerState& state, Clock::time_point a
   return std::max(Clock::now(), asked + wait);
 }
 
-void Manager::answered(const RunnerRef& state, Transport::Id id, Clock::time_point asked, Outcome outcome) {
+void Manager::answered(const RunnerRef& state, Transport::Id id, bool hinted, Outcome outcome) {
   using gitlab::JobRequestOutcome;
-  std::erase(state->requests, id);
-  --state->polls;
+  OpenPoll poll;
+  std::erase_if(state->polls, [&](const OpenPoll& open) {
+    if (open.id == id) poll = open;
+    return open.id == id;
+  });
   const config::Runner& runner = state->runner;
   TokenState& token = tokens_[token_key(runner)];
   --token.polls;
   JobRequestOutcome kind = gitlab::classify_job_request(outcome.answer);
   bool got = kind == JobRequestOutcome::kJob || kind == JobRequestOutcome::kUnreadable;
-  token.requests.finished(got, outcome.retried, runner.effective_request_concurrency());
   if (!outcome.answer.last_update.empty()) state->last_update = outcome.answer.last_update;
+  if (got || !poll.canceled) token.requests.finished(got, outcome.retried, runner.effective_request_concurrency());
   if (got) {
     // Whatever else is going on (a shutdown, a removed runner): a job that was handed out is not lost.
     state->network_failures = 0;
     state->conflicts = 0;
+    state->asked_again = false;
     state->health.mark_healthy();
-    state->next_poll = runner.strict_check_interval ? asked + config_.effective_check_interval() : Clock::now();
+    state->next_poll = runner.strict_check_interval ? poll.asked + config_.effective_check_interval() : Clock::now();
     received(state, outcome);
-    schedule();
+  } else if (stopping_ != Stopping::kNo || state->removed) {
     return check_stopped();
+  } else if (poll.canceled && outcome.answer.status == 0) {
+    state->next_poll = Clock::now() + config_.effective_check_interval();
+  } else {
+    got_nothing(*state, poll, hinted, outcome);
   }
-  if (stopping_ != Stopping::kNo || state->removed) return check_stopped();
-  state->next_poll = after_nothing(*state, asked, outcome.answer.status == 0 && !outcome.client_error);
+  schedule();
+  check_stopped();
+}
+
+void Manager::got_nothing(RunnerState& state, const OpenPoll& poll, bool hinted, const Outcome& outcome) {
+  using gitlab::JobRequestOutcome;
+  const config::Runner& runner = state.runner;
+  JobRequestOutcome kind = gitlab::classify_job_request(outcome.answer);
+  bool no_answer = outcome.answer.status == 0;
+  state.next_poll = after_nothing(state, poll.asked, no_answer && !outcome.client_error);
   if (outcome.client_error) {
     base::log::error("Checking for jobs... client error", fields(runner, &outcome));
-    mark_unhealthy(*state);
-    return schedule();
+    return mark_unhealthy(state);
   }
+  bool asked_again = std::exchange(state.asked_again, false);
   switch (kind) {
     case JobRequestOutcome::kNone:
       base::log::debug("Checking for jobs...no content", fields(runner));
+      // GitLab's front end ends a held poll so when the queue has changed, and leaves it to the next one to look.
+      if (hinted && outcome.answer.last_update.empty() && !asked_again && !runner.strict_check_interval) {
+        state.asked_again = true;
+        state.next_poll = Clock::now();
+      }
       break;
     case JobRequestOutcome::kForbidden:
       base::log::error("Checking for jobs... forbidden", fields(runner, &outcome));
-      mark_unhealthy(*state);
-      return schedule();
+      return mark_unhealthy(state);
     case JobRequestOutcome::kConflict:
       // "Ask again": somebody else was faster. At once, but not for ever.
-      if (++state->conflicts <= 3) state->next_poll = Clock::now();
+      if (++state.conflicts <= 3) state.next_poll = Clock::now();
       break;
     case JobRequestOutcome::kUnavailable:
       base::log::warning("Checking for jobs... GitLab instance currently unavailable", fields(runner, &outcome));
@@ -185,9 +249,8 @@ void Manager::answered(const RunnerRef& state, Transport::Id id, Clock::time_poi
       base::log::warning("Checking for jobs... failed", fields(runner, &outcome));
       break;
   }
-  if (kind != JobRequestOutcome::kConflict) state->conflicts = 0;
-  if (kind != JobRequestOutcome::kFailed || outcome.answer.status != 0) state->health.mark_healthy();
-  schedule();
+  if (kind != JobRequestOutcome::kConflict) state.conflicts = 0;
+  if (!no_answer) state.health.mark_healthy();
 }
 
 } // namespace manager

@@ -77,10 +77,13 @@ void Transport::attempt(Id id) {
   Pending& pending = found->second;
   ++pending.attempt;
   pending.timer.reset();
+  if (max_age_.count() > 0 && Clock::now() - swept_ > max_age_) {
+    client_.close_idle();
+    swept_ = Clock::now();
+  }
   auto alive = alive_;
   pending.http = client_.send(pending.request, pending.tls, [this, id, alive](base::Result<net::HttpResponse> result) {
     auto shared = std::make_shared<base::Result<net::HttpResponse>>(std::move(result));
-    if (!*alive) return;
     loop_.post([this, id, alive, shared] {
       if (*alive) finished(id, std::move(*shared));
     });

@@ -58,7 +58,8 @@ class Transport {
   Id send(const Endpoint& endpoint, Call call, Callback callback);
   // The callback comes with an error, or with the answer when that is already there.
   void cancel(Id id);
-  void close_idle() { client_.close_idle(); }
+  // Kept-alive connections are not used for longer than this; 0: no limit (`connection_max_age`).
+  void set_connection_max_age(std::chrono::nanoseconds age) { max_age_ = age; }
 
  private:
   struct Pending {
@@ -78,8 +79,10 @@ class Transport {
   Loop& loop_;
   std::unordered_map<Id, Pending> pending_;
   Id next_ = 1;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  net::AsyncHttpClient client_; // last: its thread ends first
+  std::chrono::nanoseconds max_age_{0};
+  Clock::time_point swept_ = Clock::now();
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true); // looked at on the loop's thread only
+  net::AsyncHttpClient client_;                                // last: its thread ends first
 };
 
 } // namespace manager
