@@ -1,5 +1,6 @@
 #include "net/http_client.hpp"
 
+#include "base/hash.hpp"
 #include "net/certificate_watch.hpp"
 #include "net/transfer.hpp"
 
@@ -69,5 +70,7 @@ base::Result<HttpResponse> HttpClient::send(const HttpRequest& request, const sy
 }
 
 void HttpClient::close_idle() { impl_->close(); }
+
+std::string make_request_id() { return base::random_request_id(); }
 
 } // namespace net

@@ -96,4 +96,7 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
+// 32 hex digits, new for each call: upstream's X-Request-Id.
+std::string make_request_id();
+
 } // namespace net
