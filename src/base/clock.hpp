@@ -1,6 +1,7 @@
 // The clock behind an interface, so that rules about time are tested without waiting.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -22,19 +23,23 @@ class SystemClock final : public Clock {
   }
 };
 
+// Stands still until told; any thread.
 class FakeClock final : public Clock {
  public:
-  std::chrono::steady_clock::time_point now() const override { return now_; }
+  std::chrono::steady_clock::time_point now() const override {
+    return std::chrono::steady_clock::time_point(std::chrono::microseconds(elapsed_));
+  }
   std::int64_t unix_micros() const override { return micros_; }
+
   void advance(std::chrono::microseconds by) {
-    now_ += by;
+    elapsed_ += by.count();
     micros_ += by.count();
   }
   void set_unix_micros(std::int64_t micros) { micros_ = micros; }
 
  private:
-  std::chrono::steady_clock::time_point now_{};
-  std::int64_t micros_ = 1'767'323'045'000'001;
+  std::atomic<std::int64_t> elapsed_ = 0;
+  std::atomic<std::int64_t> micros_ = 1'767'323'045'000'001;
 };
 
 } // namespace base

@@ -36,6 +36,11 @@ Outcome<std::string> refusal(Transaction& tx, const Push& push, const RefUpdate&
                        name->tag ? "tags" : "branches");
   if (is_protected && update.after == kZeroSha)
     return fmt::format("You can't delete protected {} from the command line.", name->tag ? "tags" : "branches");
+  if (is_protected && update.forced) {
+    for (const auto& rule : API_TRY(model::protected_refs(tx, push.project.id, "branch")))
+      if (ref_matches(rule.name, name->name) && !rule.allow_force_push)
+        return std::string("You are not allowed to force push code to a protected branch on this project.");
+  }
   return std::string();
 }
 
@@ -48,7 +53,7 @@ base::Status note_push(Transaction& tx, const Push& push, const std::string& def
 }
 
 void create_pipeline(const Push& push, const RefUpdate& update, const RefName& name, const ci::Variables& variables,
-                     HookAnswer& answer) {
+                     bool skip, HookAnswer& answer) {
   App& app = push.work->service.app();
   std::string why;
   auto made = push.work->service.create({.project = push.project,
@@ -58,7 +63,8 @@ void create_pipeline(const Push& push, const RefUpdate& update, const RefName& n
                                          .sha = update.after,
                                          .before_sha = update.before,
                                          .source = "push",
-                                         .variables = variables},
+                                         .variables = variables,
+                                         .skip = skip},
                                         &why);
   if (!made) {
     base::log::error("cannot create a pipeline",
@@ -67,11 +73,13 @@ void create_pipeline(const Push& push, const RefUpdate& update, const RefName& n
     return;
   }
   if (!*made) {
-    if (!why.starts_with("no ")) answer.lines.insert(answer.lines.end(), {"", name.name + ": " + why, ""});
+    if (why != pipelines::kNoConfig) answer.lines.insert(answer.lines.end(), {"", name.name + ": " + why, ""});
     return;
   }
   answer.lines.emplace_back();
-  if (!(*made)->yaml_errors.empty()) {
+  if ((*made)->status == "skipped") {
+    answer.lines.push_back("The pipeline for " + name.name + " is skipped, as the push or its last commit asks for:");
+  } else if (!(*made)->yaml_errors.empty()) {
     answer.lines.push_back("The CI configuration of " + name.name + " has errors:");
     for (const auto& line : base::split((*made)->yaml_errors, '\n')) answer.lines.push_back("  " + line);
   } else {
@@ -117,9 +125,10 @@ HookAnswer post_receive(const Push& push, const std::vector<RefUpdate>& updates,
   auto noted = app.store.write([&](Transaction& tx) { return note_push(tx, present, default_branch); });
   if (!noted) base::log::error("cannot note a push", {{"error", noted.error().message()}});
 
+  bool skip = false;
   ci::Variables variables;
   for (const std::string& option : options) {
-    if (option == "ci.skip") return answer;
+    skip = skip || option == "ci.skip";
     constexpr std::string_view kVariable = "ci.variable=";
     if (!option.starts_with(kVariable)) continue;
     std::string assignment(option.substr(kVariable.size()));
@@ -139,7 +148,7 @@ HookAnswer post_receive(const Push& push, const std::vector<RefUpdate>& updates,
     // An annotated tag has an object of its own; the pipeline is for the commit.
     if (auto commit = repository.resolve(name->tag ? "refs/tags/" + name->name : "refs/heads/" + name->name))
       resolved.after = *commit;
-    create_pipeline(present, resolved, *name, variables, answer);
+    create_pipeline(present, resolved, *name, variables, skip, answer);
   }
   return answer;
 }

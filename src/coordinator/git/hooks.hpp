@@ -21,7 +21,8 @@ struct Push {
 struct RefUpdate {
   std::string before;
   std::string after;
-  std::string ref; // refs/heads/main
+  std::string ref;     // refs/heads/main
+  bool forced = false; // drops commits that the branch had; known only before the push is taken
 };
 
 struct HookAnswer {

@@ -12,7 +12,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
 
 #include "base/log.hpp"
 #include "base/strings.hpp"
@@ -34,10 +38,17 @@ constexpr std::size_t kPushLimit = std::size_t{5} << 30;
 // The coordinator's side of the hooks: collects what a hook sends until "end", answers, is ready for the next.
 class HookChannel {
  public:
+  HookChannel() = default;
+  HookChannel(const HookChannel&) = delete;
+  HookChannel& operator=(const HookChannel&) = delete;
+  ~HookChannel() {
+    if (!directory_.empty()) (void)sys::remove_tree(directory_);
+  }
+
   base::Status open(const App& app, Push push) {
     push_ = std::move(push);
-    FR_CHECK(sys::make_directories(app.path("tmp"), 0700));
-    std::string pattern = app.path("tmp/push.XXXXXX");
+    std::string pattern = sys::absolute_path(app.path("tmp/push.XXXXXX"));
+    FR_CHECK(sys::make_directories(sys::parent_path(pattern), 0700));
     if (::mkdtemp(pattern.data()) == nullptr) return base::fail_errno("make " + pattern, errno);
     directory_ = pattern;
     for (auto [name, fd] : {std::pair{"/up", &up_}, {"/down", &down_}}) {
@@ -49,10 +60,9 @@ class HookChannel {
     }
     return {};
   }
-  ~HookChannel() {
-    if (!directory_.empty()) (void)sys::remove_tree(directory_);
-  }
   bool active() const { return !directory_.empty(); }
+  // The push is taken: what is left of it must happen, whether somebody listens or not.
+  bool accepted() const { return accepted_; }
   const std::string& directory() const { return directory_; }
   int fd() const { return up_.get(); }
 
@@ -84,17 +94,29 @@ class HookChannel {
         continue;
       }
       auto fields = base::split_fields(lines_[i]);
-      if (fields.size() == 3) updates.push_back({.before = fields[0], .after = fields[1], .ref = fields[2]});
+      if (fields.size() == 4)
+        updates.push_back({.before = fields[0], .after = fields[1], .ref = fields[2], .forced = fields[3] == "forced"});
     }
     bool before = !lines_.empty() && lines_.front() == "pre-receive";
     lines_.clear();
     git::HookAnswer result = before ? git::pre_receive(push_, updates) : git::post_receive(push_, updates, options);
+    if (before && result.allowed) accepted_ = true;
     std::string text;
-    for (const auto& line : result.lines) text += "|" + base::replace_all(line, "\n", " ") + "\n";
+    for (const auto& line : result.lines) {
+      if (text.size() > kMostAnswer) {
+        text += "|…\n";
+        break;
+      }
+      text += "|" + base::replace_all(line.substr(0, kLongestLine), "\n", " ") + "\n";
+    }
     text += result.allowed ? "ok\n" : "deny\n";
-    ssize_t written = ::write(down_.get(), text.data(), text.size()); // below a pipe's 64 KiB
+    ssize_t written = ::write(down_.get(), text.data(), text.size());
     if (written != static_cast<ssize_t>(text.size())) base::log::warning("a git hook did not get its answer");
   }
+
+  // Together below a pipe's 64 KiB, so that the answer is written in one go.
+  static constexpr std::size_t kMostAnswer = 40'000;
+  static constexpr std::size_t kLongestLine = 2'000;
 
   Push push_;
   std::string directory_;
@@ -102,16 +124,74 @@ class HookChannel {
   sys::Fd down_;
   std::string pending_;
   std::vector<std::string> lines_;
+  std::atomic<bool> accepted_ = false;
 };
 
-// http-backend's standard output as a body; its hooks are served while it is read.
+// One run of http-backend and its hooks, which are served while its output is read.
+struct Session {
+  HookChannel hooks;
+  sys::Child child;
+  sys::Fd out;
+
+  ssize_t read(char* buffer, std::size_t size) {
+    while (true) {
+      pollfd fds[2] = {{.fd = out.get(), .events = POLLIN, .revents = 0},
+                       {.fd = hooks.active() ? hooks.fd() : -1, .events = POLLIN, .revents = 0}};
+      if (::poll(fds, 2, -1) < 0) {
+        if (errno == EINTR) continue;
+        return -1;
+      }
+      if (fds[1].revents & POLLIN) hooks.readable();
+      if (fds[0].revents != 0) return ::read(out.get(), buffer, size);
+    }
+  }
+  // Nobody reads the answer any more: an accepted push runs to its end (its pipelines are still made), others end now.
+  void finish() {
+    char buffer[16384];
+    while (hooks.accepted() && read(buffer, sizeof buffer) > 0) {
+    }
+    if (!hooks.accepted()) child.signal(SIGTERM, true);
+    (void)child.wait();
+  }
+};
+
+// Finishes what clients walked away from, on a thread of its own, because answers may be dropped on the I/O thread.
+class Leftovers {
+ public:
+  Leftovers() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
+  void take(std::unique_ptr<Session> session) {
+    std::lock_guard lock(mutex_);
+    sessions_.push_back(std::move(session));
+    changed_.notify_one();
+  }
+
+ private:
+  void run(const std::stop_token& stop) {
+    while (true) {
+      std::unique_ptr<Session> session;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, stop, [&] { return !sessions_.empty(); });
+        if (sessions_.empty()) return;
+        session = std::move(sessions_.front());
+        sessions_.pop_front();
+      }
+      session->finish();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::unique_ptr<Session>> sessions_;
+  std::jthread thread_;
+};
+
+// http-backend's standard output as the body of the answer.
 class Backend final : public net::StreamBody {
  public:
+  explicit Backend(std::shared_ptr<Leftovers> leftovers) : leftovers_(std::move(leftovers)) {}
   ~Backend() override {
-    if (child_.running()) {
-      child_.signal(SIGTERM, true);
-      (void)child_.wait();
-    }
+    if (session_->child.running()) leftovers_->take(std::move(session_));
   }
 
   base::Status start(std::vector<std::string> environment, const std::string& input) {
@@ -122,7 +202,7 @@ class Backend final : public net::StreamBody {
     }
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail_errno("make a pipe", errno);
-    out_ = sys::Fd(ends[0]);
+    session_->out = sys::Fd(ends[0]);
     sys::Fd child_end(ends[1]);
     sys::SpawnOptions options;
     options.argv = {"git", "http-backend"};
@@ -130,8 +210,8 @@ class Backend final : public net::StreamBody {
     options.stdin_fd = in ? in.get() : sys::kStdioNull;
     options.stdout_fd = child_end.get();
     options.new_process_group = true;
-    child_ = FR_TRY(sys::spawn(options));
-    pid_ = child_.pid();
+    session_->child = FR_TRY(sys::spawn(options));
+    pid_ = session_->child.pid();
     return {};
   }
 
@@ -146,7 +226,7 @@ class Backend final : public net::StreamBody {
         text.resize(end);
         return text;
       }
-      ssize_t got = read_output(buffer, sizeof buffer);
+      ssize_t got = session_->read(buffer, sizeof buffer);
       if (got <= 0 || text.size() > 65536) return base::fail(base::ErrorKind::kChildFailed, "git http-backend failed");
       text.append(buffer, static_cast<std::size_t>(got));
     }
@@ -159,34 +239,25 @@ class Backend final : public net::StreamBody {
       rest_.erase(0, count);
       return static_cast<ssize_t>(count);
     }
-    ssize_t got = read_output(buffer, size);
-    if (got == 0 && child_.running()) (void)child_.wait();
+    ssize_t got = session_->read(buffer, size);
+    if (got == 0) {
+      pid_ = -1;
+      (void)session_->child.wait();
+    }
     return got;
   }
 
   void cancel() override {
-    if (pid_t pid = pid_.load(); pid > 1) ::kill(-pid, SIGTERM);
+    pid_t pid = pid_;
+    if (pid > 0 && !session_->hooks.accepted()) ::kill(-pid, SIGTERM);
   }
 
-  HookChannel hooks;
+  HookChannel& hooks() { return session_->hooks; }
 
  private:
-  ssize_t read_output(char* buffer, std::size_t size) {
-    while (true) {
-      pollfd fds[2] = {{.fd = out_.get(), .events = POLLIN, .revents = 0},
-                       {.fd = hooks.active() ? hooks.fd() : -1, .events = POLLIN, .revents = 0}};
-      if (::poll(fds, 2, -1) < 0) {
-        if (errno == EINTR) continue;
-        return -1;
-      }
-      if (fds[1].revents & POLLIN) hooks.readable();
-      if (fds[0].revents != 0) return ::read(out_.get(), buffer, size);
-    }
-  }
-
-  sys::Child child_;
+  std::shared_ptr<Leftovers> leftovers_;
+  std::unique_ptr<Session> session_ = std::make_unique<Session>();
   std::atomic<pid_t> pid_{-1};
-  sys::Fd out_;
   std::string rest_;
 };
 
@@ -195,6 +266,16 @@ struct Target {
   std::string action; // info/refs, git-upload-pack, git-receive-pack
   bool push = false;
 };
+
+// Where git goes on when it was given a URL without ".git", which GitLab allows.
+std::optional<std::string> with_suffix(const App& app, const net::Request& request) {
+  constexpr std::string_view kRefs = "/info/refs";
+  if (request.method == "POST" || !request.path.ends_with(kRefs) || request.path.find(".git/") != std::string::npos ||
+      !request.query_value("service").starts_with("git-"))
+    return std::nullopt;
+  return fmt::format("{}{}.git{}?{}", app.url, request.path.substr(0, request.path.size() - kRefs.size()), kRefs,
+                     request.query_string);
+}
 
 std::optional<Target> parse_target(const net::Request& request) {
   std::string path = base::percent_decode(request.path);
@@ -220,9 +301,12 @@ Reply ask_for_credentials() {
 
 Outcome<Identity> job_identity(App& app, std::string_view token) {
   return app.store.read([&](Transaction& tx) -> Outcome<Identity> {
-    auto job = API_TRY(
-        tx.query_one("SELECT id, project_id, user_id, status FROM jobs WHERE token_digest = ?", {token_digest(token)}));
-    if (!job || (job->text("status") != "running" && job->text("status") != "canceling"))
+    auto job = API_TRY(tx.query_one(
+        "SELECT j.id, j.project_id, j.user_id, j.status, u.state FROM jobs j JOIN users u ON u.id = j.user_id "
+        "WHERE j.token_digest = ?",
+        {token_digest(token)}));
+    if (!job || (job->text("status") != "running" && job->text("status") != "canceling") ||
+        job->text("state") != "active")
       return std::unexpected(ask_for_credentials());
     return Identity{.kind = Identity::Kind::kJob,
                     .user_id = job->integer("user_id"),
@@ -272,7 +356,7 @@ Outcome<Granted> authorize(App& app, const Identity& identity, const Target& tar
     if (target.push) {
       if (!identity.signed_in()) return std::unexpected(ask_for_credentials());
       bool scoped = identity.has_scope("api") || identity.has_scope("write_repository");
-      if (identity.kind == Identity::Kind::kJob || !scoped || !access.at_least(kDeveloper))
+      if (identity.kind == Identity::Kind::kJob || !scoped || !access.at_least(kDeveloper) || project->archived)
         return std::unexpected(text_reply(403, "You are not allowed to push code to this project.\n"));
     } else if (identity.kind == Identity::Kind::kUser && !identity.has_scope("api") &&
                !identity.has_scope("read_api") && !identity.has_scope("read_repository") &&
@@ -286,7 +370,7 @@ Outcome<Granted> authorize(App& app, const Identity& identity, const Target& tar
 std::vector<std::string> backend_environment(const App& app, const net::Request& request, const Target& target,
                                              const Granted& granted, const Identity& identity,
                                              const HookChannel& hooks) {
-  auto environment = git::git_environment();
+  auto environment = git::git_environment(app);
   auto set = [&](std::string_view name, std::string_view value) {
     environment.push_back(fmt::format("{}={}", name, value));
   };
@@ -321,20 +405,22 @@ net::Response parse_cgi(const std::string& head) {
   return response;
 }
 
-Outcome<Reply> serve(const std::shared_ptr<Work>& work, const net::Request& request) {
+Outcome<Reply> serve(const std::shared_ptr<Work>& work, const std::shared_ptr<Leftovers>& leftovers,
+                     const net::Request& request) {
   App& app = work->service.app();
   auto target = parse_target(request);
+  if (auto there = with_suffix(app, request)) return empty_reply(301).header("Location", *there);
   if (!target) return json_reply(404, json::Value::object({{"error", "404 Not Found"}}));
   Identity identity = API_TRY(identify(app, request));
   Granted granted = API_TRY(authorize(app, identity, *target));
   API_CHECK(git::Repository(app, granted.project.id).create());
 
-  auto backend = std::make_shared<Backend>();
+  auto backend = std::make_shared<Backend>(leftovers);
   if (target->push && target->action == "git-receive-pack")
-    API_CHECK(backend->hooks.open(
+    API_CHECK(backend->hooks().open(
         app, {.work = work, .project = granted.project, .identity = identity, .access = granted.access}));
-  API_CHECK(
-      backend->start(backend_environment(app, request, *target, granted, identity, backend->hooks), request.body_file));
+  API_CHECK(backend->start(backend_environment(app, request, *target, granted, identity, backend->hooks()),
+                           request.body_file));
   auto head = backend->read_head();
   if (!head) return std::unexpected(Reply(std::move(head.error())));
   net::Response response = parse_cgi(*head);
@@ -345,8 +431,11 @@ Outcome<Reply> serve(const std::shared_ptr<Work>& work, const net::Request& requ
 } // namespace
 
 void register_git(Api& api, const std::shared_ptr<Work>& work) {
-  auto handler = [work](net::Request request, net::Responder responder) {
-    auto reply = serve(work, request);
+  if (auto installed = git::install_hooks(work->service.app()); !installed)
+    base::log::error("cannot write git's hooks", {{"error", installed.error().message()}});
+  auto handler = [work, leftovers = std::make_shared<Leftovers>()](const net::Request& request,
+                                                                   const net::Responder& responder) {
+    auto reply = serve(work, leftovers, request);
     responder.send(reply ? std::move(*reply) : std::move(reply.error()));
   };
   api.http().route("GET", "/*", {}, handler);

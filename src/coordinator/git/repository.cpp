@@ -13,18 +13,32 @@ namespace {
 
 constexpr std::size_t kOutputLimit = 64u << 20;
 
-// Both hooks speak with the request's thread over two FIFOs: name, the ref lines, "end"; answered by lines to print
-// (after '|') and a verdict. No socket, no credentials, nothing to find at run time.
-constexpr std::string_view kHook = R"(#!/bin/sh
+// Both hooks speak with the request's thread over two FIFOs: name, push options, the ref lines, "end"; answered by
+// lines to print (after '|') and a verdict. No socket, no credentials, nothing to find at run time. Whether an update
+// rewinds its branch is asked here, because only a hook sees the pushed objects before they are taken.
+constexpr std::string_view kHook = R"sh(#!/bin/sh
 [ -n "$FORERUNNER_HOOKS" ] || exit 0
 {
   echo "NAME"
   i=0
   while [ "$i" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
-    eval "printf 'option %s\n' \"\$GIT_PUSH_OPTION_$i\""
+    eval "option=\$GIT_PUSH_OPTION_$i"
+    printf 'option %s\n' "$(printf '%s' "$option" | tr '\n' ' ')"
     i=$((i + 1))
   done
-  cat
+  while read -r before after ref; do
+    kind=plain
+    case "NAME $ref" in
+      "pre-receive refs/heads/"*)
+        case $before in *[!0]*)
+          case $after in *[!0]*)
+            git merge-base --is-ancestor "$before" "$after" 2>/dev/null || kind=forced
+          ;; esac
+        ;; esac
+      ;;
+    esac
+    printf '%s %s %s %s\n' "$before" "$after" "$ref" "$kind"
+  done
   echo end
 } > "$FORERUNNER_HOOKS/up"
 verdict=deny
@@ -35,7 +49,7 @@ while IFS= read -r line; do
   esac
 done < "$FORERUNNER_HOOKS/down"
 [ "$verdict" = ok ]
-)";
+)sh";
 
 bool safe_revision(std::string_view text) {
   return !text.empty() && text.front() != '-' && text.size() < 1024 &&
@@ -47,6 +61,8 @@ bool safe_revision(std::string_view text) {
              }) &&
          text.find("..") == std::string_view::npos && text.find("@{") == std::string_view::npos;
 }
+
+std::string hooks_path(const App& app) { return sys::absolute_path(app.path("hooks")); }
 
 bool is_sha(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
@@ -62,20 +78,48 @@ std::vector<std::string> zero_separated(std::string_view text) {
 } // namespace
 
 std::string repository_path(const App& app, std::int64_t project_id) {
-  return app.path(fmt::format("repositories/{}.git", project_id));
+  return sys::absolute_path(app.path(fmt::format("repositories/{}.git", project_id)));
 }
 
-std::vector<std::string> git_environment() {
+std::vector<std::string> git_environment(const App& app) {
   std::vector<std::string> environment = {"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
                                           "GIT_TERMINAL_PROMPT=0", "HOME=/nonexistent"};
   environment.push_back("PATH=" + sys::get_env("PATH").value_or("/usr/local/bin:/usr/bin:/bin"));
-  // The data directory may belong to another user than the one that runs us (a mounted volume).
-  environment.insert(environment.end(),
-                     {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"});
+  // All settings come from here and none from the repositories, so that a newer program changes old repositories, too.
+  const std::pair<std::string, std::string> settings[] = {
+      {"safe.directory", "*"}, // the data directory may belong to another user (a mounted volume)
+      {"core.hooksPath", hooks_path(app)},
+      {"http.receivepack", "true"},
+      {"uploadpack.allowAnySHA1InWant", "true"},
+      {"uploadpack.allowFilter", "true"},
+      {"uploadpack.hideRefs", "refs/keep-around"},
+      {"receive.hideRefs", "refs/pipelines"},
+      {"receive.hideRefs", "refs/keep-around"},
+      {"receive.advertisePushOptions", "true"},
+      {"receive.fsckObjects", "true"},
+      // Old but harmless flaws of real histories; GitLab lets the same ones in.
+      {"receive.fsck.badTimezone", "ignore"},
+      {"receive.fsck.missingSpaceBeforeDate", "ignore"},
+      {"receive.fsck.zeroPaddedFilemode", "ignore"},
+  };
+  environment.push_back(fmt::format("GIT_CONFIG_COUNT={}", std::size(settings)));
+  for (std::size_t i = 0; i < std::size(settings); ++i) {
+    environment.push_back(fmt::format("GIT_CONFIG_KEY_{}={}", i, settings[i].first));
+    environment.push_back(fmt::format("GIT_CONFIG_VALUE_{}={}", i, settings[i].second));
+  }
   return environment;
 }
 
-Repository::Repository(const App& app, std::int64_t project_id) : path_(repository_path(app, project_id)) {}
+base::Status install_hooks(const App& app) {
+  FR_CHECK(sys::make_directories(hooks_path(app), 0700));
+  for (std::string_view hook : {"pre-receive", "post-receive"})
+    FR_CHECK(
+        sys::atomic_write_file(sys::join_path(hooks_path(app), hook), base::replace_all(kHook, "NAME", hook), 0700));
+  return {};
+}
+
+Repository::Repository(const App& app, std::int64_t project_id)
+    : path_(repository_path(app, project_id)), environment_(git_environment(app)) {}
 
 bool Repository::exists() const { return sys::is_regular_file(path_ + "/HEAD"); }
 
@@ -84,7 +128,7 @@ base::Result<std::string> Repository::run(std::vector<std::string> arguments) co
   sys::SpawnOptions options;
   options.argv = {"git", "--git-dir=" + path_};
   options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
-  options.env = git_environment();
+  options.env = environment_;
   auto output = FR_TRY(sys::run_command(options, {}, {}, kOutputLimit));
   if (!output.status.success())
     return base::fail(base::ErrorKind::kChildFailed,
@@ -92,20 +136,10 @@ base::Result<std::string> Repository::run(std::vector<std::string> arguments) co
   return std::move(output.out);
 }
 
-base::Status Repository::create() {
-  if (!exists()) {
-    FR_CHECK(sys::make_directories(sys::parent_path(path_), 0700));
-    FR_CHECK(run({"init", "--quiet", "--bare", "--initial-branch=main", path_}));
-    for (auto [key, value] : {std::pair{"uploadpack.allowAnySHA1InWant", "true"},
-                              {"uploadpack.hideRefs", "refs/keep-around"},
-                              {"receive.hideRefs", "refs/pipelines"},
-                              {"http.receivepack", "true"},
-                              {"receive.fsckObjects", "true"}})
-      FR_CHECK(run({"config", key, value}));
-  }
-  for (std::string_view hook : {"pre-receive", "post-receive"})
-    FR_CHECK(
-        sys::atomic_write_file(fmt::format("{}/hooks/{}", path_, hook), base::replace_all(kHook, "NAME", hook), 0700));
+base::Status Repository::create() const {
+  if (exists()) return {};
+  FR_CHECK(sys::make_directories(sys::parent_path(path_), 0700));
+  FR_CHECK(run({"init", "--quiet", "--bare", "--initial-branch=main", path_}));
   return {};
 }
 
@@ -189,13 +223,26 @@ std::string Repository::tag_message(std::string_view name) const {
   return std::string(base::trim(std::string_view(*out).substr(std::min<std::size_t>(4, out->size()))));
 }
 
+// Written as loose refs, without git: this runs inside a database transaction, where a process would hold up everybody.
 base::Status Repository::pin(std::int64_t pipeline_id, const std::string& sha) const {
-  FR_CHECK(run({"update-ref", fmt::format("refs/pipelines/{}", pipeline_id), sha}));
+  if (!is_sha(sha)) return base::fail(base::ErrorKind::kInvalidInput, "not a commit id");
+  for (const std::string& name : {fmt::format("refs/pipelines/{}", pipeline_id), "refs/keep-around/" + sha}) {
+    std::string file = sys::join_path(path_, name);
+    FR_CHECK(sys::make_directories(sys::parent_path(file), 0700));
+    FR_CHECK(sys::write_file(file + ".lock", sha + "\n", 0600));
+    FR_CHECK(sys::rename_file(file + ".lock", file));
+  }
   return {};
 }
 
 void Repository::unpin(std::int64_t pipeline_id) const {
-  (void)run({"update-ref", "-d", fmt::format("refs/pipelines/{}", pipeline_id)});
+  std::string name = fmt::format("refs/pipelines/{}", pipeline_id);
+  auto packed = sys::read_file(path_ + "/packed-refs", kOutputLimit);
+  if (packed && packed->find(" " + name + "\n") != std::string::npos) {
+    (void)run({"update-ref", "-d", name});
+  } else {
+    (void)sys::remove_file(sys::join_path(path_, name));
+  }
 }
 
 base::Status Repository::set_head(std::string_view branch) const {

@@ -19,8 +19,10 @@ inline constexpr std::string_view kZeroSha = "0000000000000000000000000000000000
 
 // Directory of a project's repository below the data directory; it follows the project's id, so renames move nothing.
 std::string repository_path(const App& app, std::int64_t project_id);
-// Environment for git processes of the coordinator.
-std::vector<std::string> git_environment();
+// Environment for git processes of the coordinator, with every setting that they obey.
+std::vector<std::string> git_environment(const App& app);
+// Writes the hooks that all repositories share. Once, when the server is assembled.
+base::Status install_hooks(const App& app);
 
 struct Commit {
   std::string sha;
@@ -36,7 +38,7 @@ class Repository {
  public:
   Repository(const App& app, std::int64_t project_id);
 
-  base::Status create(); // success when it exists; (re)writes the hooks
+  base::Status create() const; // success when it exists
   bool exists() const;
   const std::string& path() const { return path_; }
 
@@ -54,7 +56,8 @@ class Repository {
   base::Result<std::vector<std::string>> changed_since(std::string_view ref, const std::string& sha) const;
   // Message of an annotated tag, "" for others.
   std::string tag_message(std::string_view name) const;
-  // refs/pipelines/<id>: keeps the commit, and lets runners fetch it by that name.
+  // refs/pipelines/<id>: lets runners fetch the commit by that name. refs/keep-around/<sha>, which stays: a retry years
+  // later finds the commit even if its branch is gone. Both only inside write transactions, which serialise them.
   base::Status pin(std::int64_t pipeline_id, const std::string& sha) const;
   void unpin(std::int64_t pipeline_id) const;
   base::Status set_head(std::string_view branch) const;
@@ -62,6 +65,7 @@ class Repository {
  private:
   base::Result<std::string> run(std::vector<std::string> arguments) const;
   std::string path_;
+  std::vector<std::string> environment_;
 };
 
 // The tree of one commit, for ci::compile().

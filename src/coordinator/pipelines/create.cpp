@@ -14,16 +14,10 @@ namespace coordinator::pipelines {
 namespace {
 
 json::Value commit_facts(const ci::Context& context) {
-  json::Value facts = json::Value::object({{"message", context.commit.message},
-                                           {"author", context.commit.author},
-                                           {"timestamp", context.commit.timestamp},
-                                           {"tag_message", context.pipeline.tag_message}});
-  if (context.changed_paths) {
-    json::Value paths = json::Value::array();
-    for (const std::string& path : *context.changed_paths) paths.push_back(path);
-    facts.set("changed_paths", std::move(paths));
-  }
-  return facts;
+  return json::Value::object({{"message", context.commit.message},
+                              {"author", context.commit.author},
+                              {"timestamp", context.commit.timestamp},
+                              {"tag_message", context.pipeline.tag_message}});
 }
 
 std::string joined(const std::vector<ci::Diagnostic>& errors) {
@@ -116,13 +110,13 @@ Outcome<std::optional<Created>> Service::create(const NewPipeline& request, std:
   auto text = repository.read(request.sha, context.project.config_path);
   if (!text) {
     if (text.error().kind() != base::ErrorKind::kNotFound) return std::unexpected(Reply(std::move(text.error())));
-    return explain(fmt::format("no {} in the commit", context.project.config_path));
+    return explain(std::string(kNoConfig));
   }
 
   git::CommitFiles files(repository, request.sha);
   ci::Compiled compiled;
   std::string status = "created";
-  if (request.source == "push" && ci::skip_requested(commit.message)) {
+  if (request.skip || (request.source == "push" && ci::skip_requested(commit.message))) {
     status = "skipped";
   } else {
     compiled = ci::compile({.text = *text, .path = context.project.config_path, .files = &files}, context);

@@ -80,10 +80,8 @@ Outcome<Reply> show_trace(const std::shared_ptr<Work>& work, Call& call) {
   return reply;
 }
 
-Outcome<Row> archive_of(Transaction& tx, const Call& call, std::int64_t job_id) {
-  auto artifact = API_TRY(tx.query_one(
-      "SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive' AND (expire_at IS NULL OR expire_at > ?)",
-      {job_id, call.now()}));
+Outcome<Row> archive_of(Transaction& tx, std::int64_t job_id) {
+  auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {job_id}));
   if (!artifact || !sys::is_regular_file(artifact->text("location"))) return std::unexpected(not_found(""));
   return *artifact;
 }
@@ -91,7 +89,7 @@ Outcome<Row> archive_of(Transaction& tx, const Call& call, std::int64_t job_id) 
 Outcome<Reply> job_artifacts(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_job(tx, call));
-    return artifact_reply(call, API_TRY(archive_of(tx, call, found.row.integer("id"))));
+    return artifact_reply(call, API_TRY(archive_of(tx, found.row.integer("id"))));
   });
 }
 
@@ -106,7 +104,7 @@ Outcome<Reply> ref_artifacts(Call& call) {
         "p.status = 'success' AND j.name = ? AND j.retried = 0 ORDER BY p.id DESC LIMIT 1",
         {found.project.id, call.path("ref"), name}));
     if (!job) return std::unexpected(not_found(""));
-    return artifact_reply(call, API_TRY(archive_of(tx, call, job->integer("id"))));
+    return artifact_reply(call, API_TRY(archive_of(tx, job->integer("id"))));
   });
 }
 

@@ -96,6 +96,7 @@ Outcome<Reply> create_pipeline(const std::shared_ptr<Work>& work, Call& call) {
   for (std::string_view prefix : {"refs/heads/", "refs/tags/"})
     if (ref.starts_with(prefix)) ref = ref.substr(prefix.size());
   auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, kDeveloper); }));
+  if (!found.project.builds_enabled || found.project.archived) return std::unexpected(forbidden());
   git::Repository repository(call.app, found.project.id);
   auto invalid = [](std::string message) {
     return std::unexpected(

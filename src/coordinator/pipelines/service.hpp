@@ -30,7 +30,10 @@ struct NewPipeline {
   std::string before_sha;
   std::string source = "push";
   ci::Variables variables;
+  bool skip = false; // asked for by a push option
 };
+
+inline constexpr std::string_view kNoConfig = "Missing CI config file"; // why nothing was created, in GitLab's words
 
 struct Created {
   std::int64_t id = 0;
@@ -85,6 +88,7 @@ class Service {
   base::Status reset_dependents(Transaction& tx, const Row& job);
   base::Status cancel_redundant(Transaction& tx, std::int64_t pipeline_id, const NewPipeline& request);
   base::Status refresh_pipeline(Transaction& tx, std::int64_t pipeline_id);
+  void unpin_finished(std::int64_t project_id, std::int64_t pipeline_id);
   void wake_after(Transaction& tx);
 
   App& app_;

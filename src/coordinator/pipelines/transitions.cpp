@@ -1,6 +1,7 @@
 // Service: how jobs and pipelines change their status after they exist.
 
 #include <algorithm>
+#include <map>
 
 #include "base/strings.hpp"
 #include "ci/status.hpp"
@@ -18,14 +19,17 @@ struct Loaded {
 // The latest rows of a pipeline, as the status machine sees them.
 base::Result<Loaded> load(Transaction& tx, std::int64_t pipeline_id) {
   Loaded loaded;
-  loaded.rows = FR_TRY(
-      tx.query("SELECT id, name, stage_idx, status, allow_failure, when_to_run, definition, environment, started_at "
-               "FROM jobs WHERE pipeline_id = ? AND retried = 0 ORDER BY stage_idx, id",
-               {pipeline_id}));
-  auto needs =
-      FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
-                      "WHERE j.pipeline_id = ? AND j.retried = 0",
-                      {pipeline_id}));
+  loaded.rows = FR_TRY(tx.query(
+      "SELECT id, name, stage_idx, status, allow_failure, when_to_run, started_at, "
+      // An empty list of needs has no rows; the definition knows. Inside a JSON text the quotes would be escaped.
+      "CASE WHEN definition LIKE ? THEN 1 ELSE 0 END AS dag "
+      "FROM jobs WHERE pipeline_id = ? AND retried = 0 ORDER BY stage_idx, id",
+      {R"(%"needs":[%)", pipeline_id}));
+  std::map<std::int64_t, std::vector<std::string>> needs;
+  for (const Row& need : FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
+                                         "WHERE j.pipeline_id = ? AND j.retried = 0",
+                                         {pipeline_id})))
+    needs[need.integer("job_id")].push_back(need.text("name"));
   for (const Row& row : loaded.rows) {
     ci::JobState state;
     state.name = row.text("name");
@@ -33,10 +37,7 @@ base::Result<Loaded> load(Transaction& tx, std::int64_t pipeline_id) {
     state.status = ci::parse_status(row.text("status")).value_or(ci::Status::kFailed);
     state.allow_failure = row.boolean("allow_failure");
     state.when = ci::parse_when(row.text("when_to_run")).value_or(ci::When::kOnSuccess);
-    // An empty list of needs has no rows; the definition knows.
-    if (FR_TRY(json::parse(row.text("definition")))["needs"].is_array()) state.needs.emplace();
-    for (const Row& need : needs)
-      if (need.integer("job_id") == row.integer("id") && state.needs) state.needs->push_back(need.text("name"));
+    if (row.boolean("dag")) state.needs = needs[row.integer("id")];
     loaded.states.push_back(std::move(state));
   }
   return loaded;
@@ -62,7 +63,8 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
       std::int64_t id = row.integer("id");
       std::optional<std::int64_t> scheduled;
       if (change.to == ci::Status::kScheduled) {
-        auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row.text("definition")))));
+        auto definition = FR_TRY(tx.query_one("SELECT definition FROM jobs WHERE id = ?", {id}));
+        auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(definition->text("definition")))));
         scheduled = now + job.start_in_seconds * 1000;
       }
       bool pending = change.to == ci::Status::kPending;
@@ -91,14 +93,24 @@ base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id
   FR_CHECK(
       tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
                  "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
-                 "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
-                 {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id}));
+                 "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END, "
+                 "coverage = (SELECT avg(coverage) FROM jobs WHERE pipeline_id = ? AND retried = 0) WHERE id = ?",
+                 {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id, pipeline_id}));
   if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated)))
-    // The commit need not be kept once nothing will fetch it; a retry pins it again.
-    tx.after_commit([this, project = row->integer("project_id"), pipeline_id] {
-      git::Repository(app_, project).unpin(pipeline_id);
-    });
+    tx.after_commit(
+        [this, project = row->integer("project_id"), pipeline_id] { unpin_finished(project, pipeline_id); });
   return {};
+}
+
+// Nothing fetches a finished pipeline's ref any more. Looked up again under the writer's lock: a retry may just have
+// brought the pipeline back to life.
+void Service::unpin_finished(std::int64_t project_id, std::int64_t pipeline_id) {
+  (void)app_.store.write([&](Transaction& tx) -> base::Status {
+    auto row = FR_TRY(tx.query_one("SELECT status FROM pipelines WHERE id = ?", {pipeline_id}));
+    if (!row || ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated)))
+      git::Repository(app_, project_id).unpin(pipeline_id);
+    return {};
+  });
 }
 
 base::Status Service::finish(Transaction& tx, std::int64_t job_id, const Finish& end) {

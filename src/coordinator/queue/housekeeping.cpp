@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "coordinator/model/settings.hpp"
 #include "coordinator/queue/queue.hpp"
+#include "sys/files.hpp"
 
 namespace coordinator::queue {
 
@@ -12,7 +14,8 @@ void Queue::housekeeping() {
     FR_CHECK(service_.start_scheduled(tx));
     FR_CHECK(reclaim(tx));
     FR_CHECK(end_overdue(tx));
-    return end_stuck(tx);
+    FR_CHECK(end_stuck(tx));
+    return expire_artifacts(tx);
   });
   if (!done) base::log::error("housekeeping failed", {{"error", done.error().message()}});
 }
@@ -21,24 +24,25 @@ void Queue::housekeeping() {
 // the queue with a fresh token, so that nothing is lost; a job that this happens to again and again is failed.
 base::Status Queue::reclaim(Transaction& tx) {
   std::int64_t now = app_.now();
+  if (now - born_ < kLostAfterSeconds * 1000) return {};
+  bool settled = now - born_ >= kAcknowledgeSeconds * 1000;
   auto rows =
-      FR_TRY(tx.query("SELECT j.id, j.queued_at, j.handed_out_at FROM jobs j LEFT JOIN runner_managers m ON "
-                      "m.id = j.manager_id WHERE j.status = 'pending' AND j.runner_id IS NOT NULL AND "
-                      "(j.contacted_at < ? OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
-                      {now - kAcknowledgeSeconds * 1000, now - kLostAfterSeconds * 1000}));
+      FR_TRY(tx.query("SELECT j.id FROM jobs j LEFT JOIN runner_managers m ON m.id = j.manager_id WHERE "
+                      "j.status = 'pending' AND j.runner_id IS NOT NULL AND "
+                      "((? AND j.contacted_at < ?) OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
+                      {settled, now - kAcknowledgeSeconds * 1000, now - kLostAfterSeconds * 1000}));
+  if (losses_.size() > 10'000) losses_.clear();
   for (const Row& row : rows) {
     std::int64_t id = row.integer("id");
-    base::log::warning("nobody acknowledged a job that was handed out; it goes back to the queue",
-                       {{"job", std::to_string(id)}});
-    if (row.integer("handed_out_at") - row.integer("queued_at") > 5 * kAcknowledgeSeconds * 1000) {
+    if (++losses_[id] >= kMostLosses) {
+      losses_.erase(id);
       FR_CHECK(service_.finish(tx, id,
                                {.status = "failed", .failure_reason = "runner_provisioning_timeout", .exit_code = {}}));
       continue;
     }
-    FR_CHECK(
-        tx.execute("UPDATE jobs SET runner_id = NULL, manager_id = NULL, token_digest = NULL, "
-                   "handed_out_at = NULL, runner_features = NULL, updated_at = ? WHERE id = ?",
-                   {now, id}));
+    base::log::warning("nobody acknowledged a job that was handed out; it goes back to the queue",
+                       {{"job", std::to_string(id)}});
+    FR_CHECK(release(tx, id));
   }
   if (!rows.empty()) tx.after_commit([this] { wake(); });
   return {};
@@ -51,16 +55,36 @@ base::Status Queue::end_overdue(Transaction& tx) {
                       "status IN ('running', 'canceling')"));
   for (const Row& row : rows) {
     std::int64_t id = row.integer("id");
-    bool canceling = row.text("status") == "canceling";
-    bool silent = row.integer("contacted_at") < now - kNoUpdatesSeconds * 1000;
-    if (canceling && (silent || row.integer("canceled_at") < now - kCancelingSeconds * 1000)) {
-      FR_CHECK(service_.finish(tx, id, {.status = "canceled", .failure_reason = {}, .exit_code = {}}));
-    } else if (!canceling && silent) {
-      FR_CHECK(service_.finish(tx, id, {.status = "failed", .failure_reason = "no_updates_running", .exit_code = {}}));
-    } else if (!canceling && row.integer("started_at") + (row.integer("timeout") + kTimeoutGraceSeconds) * 1000 < now) {
-      FR_CHECK(
-          service_.finish(tx, id, {.status = "failed", .failure_reason = "server_timeout_running", .exit_code = {}}));
+    auto end = [&](std::string status, std::string reason) {
+      return service_.finish(tx, id,
+                             {.status = std::move(status), .failure_reason = std::move(reason), .exit_code = {}});
+    };
+    bool silent = std::max(row.integer("contacted_at"), born_) < now - kNoUpdatesSeconds * 1000;
+    if (row.text("status") == "canceling") {
+      if (silent || row.integer("canceled_at") < now - kCancelingSeconds * 1000) FR_CHECK(end("canceled", ""));
+    } else if (silent) {
+      FR_CHECK(end("failed", "no_updates_running"));
+    } else if (row.integer("started_at") + (row.integer("timeout") + kTimeoutGraceSeconds) * 1000 < now) {
+      FR_CHECK(end("failed", "server_timeout_running"));
     }
+  }
+  return {};
+}
+
+// Artifacts go when they expire; those of a ref's latest pipeline stay until a newer one has passed (GitLab's "keep
+// artifacts from most recent successful jobs").
+base::Status Queue::expire_artifacts(Transaction& tx) {
+  bool keep_latest = FR_TRY(model::setting_flag(tx, "keep_latest_artifact"));
+  auto rows =
+      FR_TRY(tx.query("SELECT a.id, a.location FROM artifacts a JOIN jobs j ON j.id = a.job_id JOIN pipelines p ON "
+                      "p.id = j.pipeline_id JOIN projects r ON r.id = p.project_id WHERE a.expire_at <= ? AND "
+                      "(? = 0 OR r.keep_latest_artifact = 0 OR EXISTS (SELECT 1 FROM pipelines q WHERE "
+                      "q.project_id = p.project_id AND q.ref = p.ref AND q.id > p.id AND q.ref_type = p.ref_type AND "
+                      "q.status = 'success')) LIMIT 200",
+                      {app_.now(), keep_latest}));
+  for (const Row& row : rows) {
+    FR_CHECK(tx.execute("DELETE FROM artifacts WHERE id = ?", {row.integer("id")}));
+    tx.after_commit([location = row.text("location")] { (void)sys::remove_file(location); });
   }
   return {};
 }

@@ -24,10 +24,11 @@ struct Dependencies {
 };
 
 // The jobs whose artifacts this one gets, with what they left; the token is that of the job that downloads.
-base::Result<Dependencies> dependencies(Transaction& tx, const PayloadRequest& request, const ci::Job& job) {
+base::Result<Dependencies> dependencies(Transaction& tx, pipelines::Service& service, const PayloadRequest& request,
+                                        const ci::Job& job) {
   Dependencies result;
   auto rows = FR_TRY(
-      tx.query("SELECT j.id, j.name, j.stage_idx, j.definition, j.dotenv, j.status, a.filename, a.size, a.expire_at "
+      tx.query("SELECT j.id, j.name, j.definition, j.dotenv, j.erased_at, j.artifacts_expire_at, a.filename, a.size "
                "FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id AND a.file_type = 'archive' "
                "WHERE j.pipeline_id = ? AND j.retried = 0 ORDER BY j.stage_idx, j.id",
                {request.pipeline.integer("id")}));
@@ -45,13 +46,10 @@ base::Result<Dependencies> dependencies(Transaction& tx, const PayloadRequest& r
       }
       auto file = row.optional_text("filename");
       if (!file) {
-        // Named, was to leave an archive, ended well, and the archive is gone: expired or erased.
-        auto& source = all[static_cast<std::size_t>(&row - rows.data())];
-        bool promised = source.artifacts && source.artifacts->has_archive() && source.artifacts->when != "on_failure";
-        if (explicitly && promised && row.text("status") == "success")
-          result.missing = result.missing ||
-                           FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE id = ? AND artifacts_expire_at IS NOT NULL",
-                                           {row.integer("id")})) > 0;
+        // Named, and what it left has expired or was erased. (A job that never uploaded anything is fine.)
+        auto expires = row.optional_integer("artifacts_expire_at");
+        if (explicitly && (!row.is_null("erased_at") || (expires && *expires <= service.app().now())))
+          result.missing = true;
         continue;
       }
       result.list.push_back(json::Value::object(
@@ -87,7 +85,9 @@ base::Result<json::Value> job_info(Transaction& tx, const App& app, const Payloa
        {"root_namespace_id", root},
        {"organization_id", 1},
        {"instance_id", app.url},
+       {"instance_uuid", app.url},
        {"user_id", job.integer("user_id")},
+       {"scoped_user_id", nullptr},
        {"time_in_queue_seconds", waited},
        {"project_jobs_running_on_instance_runners_count", instance ? std::to_string(running) : std::string("+Inf")},
        {"queue_size", depth},
@@ -125,19 +125,32 @@ json::Value failure_reasons() {
                              "runner_configuration_error",
                              "runner_external_dependency_failure",
                              "runner_interrupted",
+                             "runner_provisioning_timeout",
                              "missing_dependency_failure",
                              "runner_unsupported",
                              "stale_schedule",
                              "job_execution_timeout",
+                             "job_execution_server_timeout",
+                             "stuck_pending_with_matching_runners",
+                             "stuck_pending_no_matching_runners",
+                             "no_updates_running",
+                             "no_updates_canceling",
+                             "server_timeout_running",
+                             "server_timeout_canceling",
                              "archived_failure",
                              "unmet_prerequisites",
                              "scheduler_failure",
                              "data_integrity_failure",
                              "forward_deployment_failure",
+                             "failed_outdated_deployment_job",
                              "user_blocked",
                              "project_deleted",
+                             "ci_quota_exceeded",
+                             "trace_size_exceeded",
                              "builds_disabled",
-                             "trace_size_exceeded"})
+                             "environment_creation_failure",
+                             "deployment_rejected",
+                             "job_token_expired"})
     list.push_back(reason);
   return list;
 }
@@ -168,7 +181,7 @@ base::Result<BuiltPayload> build_payload(Transaction& tx, pipelines::Service& se
   App& app = service.app();
   auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row.text("definition")))));
   auto context = FR_TRY(service.context(tx, request.project, request.pipeline));
-  Dependencies needed = FR_TRY(dependencies(tx, request, job));
+  Dependencies needed = FR_TRY(dependencies(tx, service, request, job));
   if (needed.missing) return BuiltPayload{.payload = {}, .refusal = "missing_dependency_failure"};
 
   ci::JobFacts facts;

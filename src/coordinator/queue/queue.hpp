@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,9 +24,10 @@
 
 namespace coordinator::queue {
 
-inline constexpr std::int64_t kLongPollSeconds = 50;
+inline constexpr std::int64_t kHousekeepingSeconds = 5;
 inline constexpr std::int64_t kAcknowledgeSeconds = 120;  // a handed-out job waits this long for PUT running
 inline constexpr std::int64_t kLostAfterSeconds = 30;     // … or this long, once its manager polls without it
+inline constexpr int kMostLosses = 5;                     // … and so often in a row before it is failed
 inline constexpr std::int64_t kNoUpdatesSeconds = 600;    // a running job without any call
 inline constexpr std::int64_t kCancelingSeconds = 3600;   // a canceling job whose runner never reports
 inline constexpr std::int64_t kTimeoutGraceSeconds = 900; // beyond the job's own timeout
@@ -40,6 +42,7 @@ struct Poller {
   model::Runner runner;
   model::Manager manager;
   json::Value features; // of the request's info
+  std::string request_id;
 };
 
 class Queue {
@@ -51,8 +54,11 @@ class Queue {
 
   // The payload of the job that the runner gets now, nullopt when there is none.
   base::Result<std::optional<json::Value>> acquire(const Poller& poller);
-  // Keeps the request until a job, a change of the runner, or the end of the wait; answers 201 or 204.
-  void wait(Poller poller, net::Responder responder);
+  // 201 with the payload; when the client is gone, the job goes back to the queue.
+  void answer(const Poller& poller, const net::Responder& responder, const json::Value& payload);
+  // Keeps the request until there is a job for it or `seconds` have passed; answers 201 or 204. `version` is what the
+  // caller read before it decided to wait.
+  void wait(Poller poller, net::Responder responder, const std::string& version, std::int64_t seconds);
   // Something may have become available; cheap, from any thread.
   void wake();
   // The opaque value of X-GitLab-Last-Update; it changes with every wake().
@@ -66,22 +72,30 @@ class Queue {
   struct Waiter {
     Poller poller;
     net::Responder responder;
-    std::int64_t until;
+    std::int64_t until = 0;
+    std::uint64_t seen = 0; // the version it was last looked at for
+    bool look = false;
   };
   void run(const std::stop_token& stop);
+  void serve(std::deque<Waiter> ready);
+  void give_back(const json::Value& payload);
+  base::Status release(Transaction& tx, std::int64_t job_id);
   base::Result<std::optional<std::int64_t>> pick(Transaction& tx, const Poller& poller, json::Value& payload);
   base::Result<bool> hand_over(Transaction& tx, const Poller& poller, const Row& job, const model::Project& project,
                                json::Value& payload);
   base::Status reclaim(Transaction& tx);
   base::Status end_overdue(Transaction& tx);
   base::Status end_stuck(Transaction& tx);
+  base::Status expire_artifacts(Transaction& tx);
 
   pipelines::Service& service_;
   App& app_;
+  std::int64_t born_;                  // nobody is blamed for silence while the server was away
+  std::map<std::int64_t, int> losses_; // job → hand-overs in a row that nobody acknowledged; by housekeeping only
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<Waiter> waiters_;
-  std::uint64_t version_;
+  std::uint64_t version_ = 1;
   bool stopped_ = false;
   std::string instance_; // random: versions of an earlier process never match
   std::jthread thread_;

@@ -16,6 +16,7 @@
 #include "ci/duration.hpp"
 #include "ci/reports.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/model/settings.hpp"
 #include "coordinator/runner_api/job_auth.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "coordinator/vault.hpp"
@@ -27,12 +28,29 @@ namespace coordinator {
 namespace {
 
 constexpr std::size_t kUploadLimit = std::size_t{5} << 30;
-constexpr std::int64_t kDefaultExpirySeconds = 30LL * 24 * 3600; // default_artifacts_expire_in
 
 const std::set<std::string, std::less<>> kGzipTypes = {
     "junit",  "metrics",   "metrics_referee", "network_referee", "dotenv",         "cobertura",
     "jacoco", "cyclonedx", "annotations",     "repository_xray", "coverage_report"};
 const std::set<std::string, std::less<>> kZipTypes = {"archive", "lsif", "scip"};
+const std::set<std::string, std::less<>> kRawTypes = {"sast",
+                                                      "secret_detection",
+                                                      "dependency_scanning",
+                                                      "container_scanning",
+                                                      "cluster_image_scanning",
+                                                      "dast",
+                                                      "license_scanning",
+                                                      "accessibility",
+                                                      "codequality",
+                                                      "performance",
+                                                      "browser_performance",
+                                                      "load_performance",
+                                                      "terraform",
+                                                      "requirements",
+                                                      "requirements_v2",
+                                                      "coverage_fuzzing",
+                                                      "api_fuzzing",
+                                                      "sarif"};
 
 struct Stored {
   std::uint64_t size = 0;
@@ -44,9 +62,8 @@ base::Result<Stored> store_part(const std::string& body_file, const net::FormPar
   FR_CHECK(sys::make_directories(sys::parent_path(target), 0700));
   sys::Fd in(::open(body_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!in) return base::fail_errno("open the upload", errno);
-  std::string temporary = target + ".part";
-  sys::Fd out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!out) return base::fail_errno("open " + temporary, errno);
+  sys::Fd out(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!out) return base::fail_errno("open " + target, errno);
   base::Sha256 hash;
   std::string buffer(256 << 10, '\0');
   std::uint64_t done = 0;
@@ -58,26 +75,40 @@ base::Result<Stored> store_part(const std::string& body_file, const net::FormPar
     hash.update(rest);
     while (!rest.empty()) {
       ssize_t written = ::write(out.get(), rest.data(), rest.size());
-      if (written < 0) return base::fail_errno("write " + temporary, errno);
+      if (written < 0) return base::fail_errno("write " + target, errno);
       rest.remove_prefix(static_cast<std::size_t>(written));
     }
     done += static_cast<std::uint64_t>(got);
   }
-  FR_CHECK(sys::rename_file(temporary, target));
   return Stored{.size = part.size, .sha256 = hash.hex()};
 }
 
 // nullopt: kept for ever.
-std::optional<std::int64_t> expiry(const std::optional<std::string>& expire_in, std::int64_t now) {
-  if (!expire_in || base::trim(*expire_in).empty()) return now + kDefaultExpirySeconds * 1000;
-  if (auto seconds = ci::parse_duration(*expire_in)) return now + *seconds * 1000;
-  return std::nullopt; // "never"
+base::Result<std::optional<std::int64_t>> expiry(Transaction& tx, std::string expire_in, std::int64_t now) {
+  if (base::trim(expire_in).empty())
+    expire_in = FR_TRY(model::setting(tx, "default_artifacts_expire_in")).string_or("");
+  auto seconds = ci::parse_duration(expire_in);
+  // "never", and "0" of the setting
+  return seconds && *seconds > 0 ? std::optional(now + *seconds * 1000) : std::nullopt;
 }
+
+// An uploaded file on its way to its place; gone at the end unless it was kept.
+class Fresh {
+ public:
+  explicit Fresh(const std::string& target) : path_(target + ".new-" + base::random_hex(8)) {}
+  Fresh(const Fresh&) = delete;
+  Fresh& operator=(const Fresh&) = delete;
+  ~Fresh() { (void)sys::remove_file(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 struct Upload {
   std::string type;
   std::string format;
-  std::optional<std::string> expire_in;
+  std::string expire_in;
   std::string access;
   std::string filename;
 };
@@ -86,7 +117,7 @@ Outcome<std::monostate> check_format(const Upload& upload) {
   bool fits = kGzipTypes.contains(upload.type) ? upload.format == "gzip"
               : kZipTypes.contains(upload.type)
                   ? upload.format == "zip" || upload.format == "zipzstd" || upload.format == "tarzstd"
-                  : upload.format == "raw";
+                  : kRawTypes.contains(upload.type) && upload.format == "raw";
   if (!fits) return std::unexpected(message_reply(400, "Invalid format for " + upload.type + " artifact"));
   return std::monostate();
 }
@@ -110,15 +141,12 @@ base::Result<ci::Variables> read_dotenv(const std::string& path) {
 Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part) {
   auto id = call.path_id("id").value_or(0);
   std::string target = artifact_path(call.app, id, upload.type);
-  std::string fresh = target + ".new";
-  auto stored = API_TRY(store_part(call.request.body_file, part, fresh));
+  Fresh fresh(target);
+  auto stored = API_TRY(store_part(call.request.body_file, part, fresh.path()));
   std::string dotenv;
   if (upload.type == "dotenv") {
-    auto variables = read_dotenv(fresh);
-    if (!variables) {
-      (void)sys::remove_file(fresh);
-      return std::unexpected(message_reply(400, variables.error().message()));
-    }
+    auto variables = read_dotenv(fresh.path());
+    if (!variables) return std::unexpected(message_reply(400, variables.error().message()));
     dotenv = ci::variables_json(*variables).dump();
   }
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
@@ -126,12 +154,11 @@ Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part)
     auto before =
         API_TRY(tx.query_one("SELECT id, sha256 FROM artifacts WHERE job_id = ? AND file_type = ?", {id, upload.type}));
     if (before) {
-      (void)sys::remove_file(fresh);
       if (before->text("sha256") == stored.sha256) return json_reply(201, json::Value::object({{"id", id}}));
       return std::unexpected(message_reply(400, "another artifact of the same type already exists"));
     }
-    API_CHECK(sys::rename_file(fresh, target));
-    auto expires = expiry(upload.expire_in, call.now());
+    API_CHECK(sys::rename_file(fresh.path(), target));
+    auto expires = API_TRY(expiry(tx, upload.expire_in, call.now()));
     API_CHECK(tx.insert(
         "INSERT INTO artifacts (job_id, project_id, file_type, file_format, filename, location, size, sha256, access, "
         "created_at, expire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -147,7 +174,10 @@ Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part)
 Outcome<Reply> upload(Call& call) {
   auto id = call.path_id("id").value_or(0);
   // The right to upload is checked before the body is looked at.
-  API_CHECK(call.app.store.read([&](Transaction& tx) { return authenticate_job(tx, call, id, AllowPending::kNo); }));
+  auto limit = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::int64_t> {
+    API_CHECK(authenticate_job(tx, call, id, AllowPending::kNo));
+    return model::setting_integer(tx, "max_artifacts_size");
+  }));
   auto parts = net::parse_multipart_file(call.request.body_file, call.header("Content-Type"));
   if (!parts) return std::unexpected(bad_request(parts.error().message()));
   const net::FormPart* file = nullptr;
@@ -157,6 +187,7 @@ Outcome<Reply> upload(Call& call) {
     if (!part.header.has_filename) fields[part.header.name] = part.value;
   }
   if (file == nullptr) return std::unexpected(bad_request("Missing artifacts file!"));
+  if (limit > 0 && file->size > static_cast<std::uint64_t>(limit) << 20) return std::unexpected(too_large());
   auto field = [&](const char* name, std::string fallback) {
     auto value = call.params.text(name);
     if (value && !value->empty()) return *value;
@@ -167,7 +198,7 @@ Outcome<Reply> upload(Call& call) {
                  .expire_in = field("expire_in", ""),
                  .access = field("accessibility", "public"),
                  .filename = sys::base_name(file->header.filename)};
-  if (request.type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+  if (!kGzipTypes.contains(request.type) && !kZipTypes.contains(request.type) && !kRawTypes.contains(request.type))
     return std::unexpected(invalid_parameters({"artifact_type does not have a valid value"}));
   API_CHECK(check_format(request));
   return save(call, request, *file);
@@ -196,9 +227,7 @@ Outcome<Reply> download(Call& call) {
       bool allowed = project && can_read_code(API_TRY(model::access_to(tx, identity, *project, call.now())));
       if (!allowed) return std::unexpected(forbidden());
     }
-    auto artifact = API_TRY(tx.query_one(
-        "SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive' AND (expire_at IS NULL OR expire_at > ?)",
-        {id, call.now()}));
+    auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {id}));
     if (!artifact || !sys::is_regular_file(artifact->text("location"))) return std::unexpected(not_found(""));
     return artifact_reply(call, *artifact);
   });

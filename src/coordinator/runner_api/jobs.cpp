@@ -10,6 +10,7 @@
 #include "ci/reports.hpp"
 #include "ci/status.hpp"
 #include "coordinator/model/runners.hpp"
+#include "coordinator/model/settings.hpp"
 #include "coordinator/queue/payload.hpp"
 #include "coordinator/runner_api/job_auth.hpp"
 #include "coordinator/runner_api/work.hpp"
@@ -18,31 +19,30 @@
 namespace coordinator {
 namespace {
 
-constexpr std::uint64_t kTraceLimit = 100u << 20; // ci_jobs_trace_size_limit
-constexpr std::size_t kRequestLimit = 32 << 10;   // a job request
+constexpr std::size_t kRequestLimit = 32 << 10; // a job request
 constexpr std::size_t kPatchLimit = 8 << 20;
-constexpr std::int64_t kRequestsPerMinute = 2000; // of one runner manager
 
 // --- POST /jobs/request -------------------------------------------------------------------------------------------
 
 struct Request {
   queue::Poller poller;
   std::string last_update;
+  std::int64_t long_poll_seconds = 0;
 };
 
 Outcome<Request> read_request(Call& call) {
   Request result;
   result.last_update = call.params.text("last_update").value_or("");
   std::string key = token_digest(call.params.text("token").value_or("") + call.params.text("system_id").value_or(""));
-  if (int wait = call.app.limiter.hit("jobs/request", key, kRequestsPerMinute, call.now()); wait > 0)
-    return std::unexpected(too_many_requests(wait));
   return call.app.store.write([&](Transaction& tx) -> Outcome<Request> {
+    // Counted for one manager, so that many of them may share a token.
+    auto limit = API_TRY(model::setting_integer(tx, "runner_jobs_request_api_limit"));
+    if (int wait = call.app.limiter.hit("jobs/request", key, limit, call.now()); wait > 0)
+      return std::unexpected(too_many_requests(wait));
     auto known = API_TRY(model::authenticate_runner(tx, call));
-    model::Contact contact{.system_id = call.params.text("system_id"),
-                           .info = call.params.raw("info"),
-                           .ip_address = call.request.remote_address,
-                           .polling = true};
-    result.poller.manager = API_TRY(model::record_contact(tx, call.app, known.runner, contact));
+    result.poller.manager =
+        API_TRY(model::record_contact(tx, call.app, known.runner, model::contact_from(call, known, true)));
+    result.long_poll_seconds = API_TRY(model::setting_integer(tx, "long_poll_seconds"));
     result.poller.runner = known.runner;
     result.poller.features = call.params.raw("info")["features"];
     return result;
@@ -51,16 +51,23 @@ Outcome<Request> read_request(Call& call) {
 
 void request_job(const std::shared_ptr<Work>& work, const std::shared_ptr<Call>& call, net::Responder responder) {
   auto request = read_request(*call);
-  if (!request) return responder.send(std::move(request.error()));
+  if (!request) return respond(*call, responder, std::move(request.error()));
+  queue::Poller& poller = request->poller;
+  poller.request_id = call->request_id;
   // Before the scan, so that nothing that becomes pending meanwhile is slept through.
   std::string version = work->queue.version();
-  auto nothing = [&] { return std::move(empty_reply(204)).header("X-GitLab-Last-Update", version); };
-  if (!request->poller.runner.active) return responder.send(nothing());
-  if (request->last_update == version) return work->queue.wait(std::move(request->poller), std::move(responder));
-  auto payload = work->queue.acquire(request->poller);
-  if (!payload) return responder.send(Reply(std::move(payload.error())));
-  if (*payload) return responder.send(json_reply(201, **payload));
-  responder.send(nothing());
+  auto nothing = [&] {
+    respond(*call, responder, std::move(empty_reply(204)).header("X-GitLab-Last-Update", version));
+  };
+  if (!poller.runner.active) return nothing();
+  if (request->last_update == version) {
+    if (request->long_poll_seconds <= 0) return nothing();
+    return work->queue.wait(std::move(poller), std::move(responder), version, request->long_poll_seconds);
+  }
+  auto payload = work->queue.acquire(poller);
+  if (!payload) return respond(*call, responder, Reply(std::move(payload.error())));
+  if (*payload) return work->queue.answer(poller, responder, **payload);
+  nothing();
 }
 
 // --- PUT /jobs/:id ------------------------------------------------------------------------------------------------
@@ -93,18 +100,19 @@ void note_checksum(const std::shared_ptr<Work>& work, std::int64_t job_id, Call&
         {{"job", std::to_string(job_id)}, {"stored", std::to_string(stored)}, {"announced", std::to_string(size)}});
 }
 
-base::Status note_coverage(Transaction& tx, const std::shared_ptr<Work>& work, const Row& job) {
-  auto definition = FR_TRY(ci::job_from_json(FR_TRY(json::parse(job.text("definition")))));
-  if (definition.coverage.empty()) return {};
-  auto log = work->traces.read(job.integer("id"));
-  if (!log) return {};
-  if (auto coverage = ci::extract_coverage(*log, definition.coverage))
-    FR_CHECK(tx.execute("UPDATE jobs SET coverage = ? WHERE id = ?", {*coverage, job.integer("id")}));
-  return {};
+// Read out of the log before the job ends, outside of any transaction: the log may be long.
+base::Result<std::optional<double>> find_coverage(const std::shared_ptr<Work>& work, Call& call, std::int64_t id) {
+  auto row = FR_TRY(call.app.store.read([&](Transaction& tx) {
+    return tx.query_one("SELECT definition FROM jobs WHERE id = ? AND status IN ('running', 'canceling')", {id});
+  }));
+  if (!row) return std::optional<double>();
+  auto definition = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row->text("definition")))));
+  if (definition.coverage.empty()) return std::optional<double>();
+  return ci::extract_coverage(FR_TRY(work->traces.read(id)), definition.coverage);
 }
 
 Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Row& job,
-                       const std::string& state) {
+                       const std::string& state, std::optional<double> coverage) {
   std::int64_t id = job.integer("id");
   std::optional<int> exit_code;
   if (auto code = call.params.integer("exit_code"))
@@ -113,13 +121,13 @@ Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call&
   bool known = false;
   static const json::Value reasons = queue::failure_reasons();
   for (const auto& name : reasons.as_array()) known = known || name.as_string() == reason;
-  // Raw reasons that a runner sends before its job begins are kept: they say more than "unknown".
-  if (!known && reason != "job_canceled" && reason != "image_pull_failure") reason = "unknown_failure";
+  if (!known) reason = "unknown_failure";
   std::string end = job.text("status") == "canceling" ? "canceled" : state;
-  API_CHECK(note_coverage(tx, work, job));
-  API_CHECK(tx.execute("UPDATE jobs SET trace_checksum = ?, trace_size = ?, contacted_at = ? WHERE id = ?",
-                       {call.params.raw("output")["checksum"].string_or(""),
-                        static_cast<std::int64_t>(work->traces.size(id)), call.now(), id}));
+  API_CHECK(
+      tx.execute("UPDATE jobs SET trace_checksum = ?, trace_size = ?, contacted_at = ?, "
+                 "coverage = coalesce(?, coverage) WHERE id = ?",
+                 {call.params.raw("output")["checksum"].string_or(""), static_cast<std::int64_t>(work->traces.size(id)),
+                  call.now(), coverage, id}));
   API_CHECK(work->service.finish(tx, id, {.status = end, .failure_reason = reason, .exit_code = exit_code}));
   return with_status(200, end);
 }
@@ -127,6 +135,8 @@ Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call&
 Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
   auto id = call.path_id("id").value_or(0);
   std::string state = call.params.text("state").value_or("");
+  std::optional<double> coverage;
+  if (state == "success" || state == "failed") coverage = find_coverage(work, call, id).value_or(std::nullopt);
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes));
     API_CHECK(model::touch_contact(tx, job.integer("runner_id"), job.optional_integer("manager_id"),
@@ -152,7 +162,7 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
     if (waiting && state == "success")
       return std::unexpected(bad_request("Job is waiting for acknowledgement").header("Job-Status", status));
     note_checksum(work, id, call);
-    return end_job(tx, work, call, job, state);
+    return end_job(tx, work, call, job, state, coverage);
   });
 }
 
@@ -164,12 +174,14 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
   auto start = base::parse_int(range.substr(0, range.find('-')));
   bool debug = base::parse_go_bool(call.params.text("debug_trace").value_or("")).value_or(false);
   std::int64_t running = 0;
+  std::uint64_t limit = 0; // of the log
   auto job = API_TRY(call.app.store.write([&](Transaction& tx) -> Outcome<Row> {
     auto row = API_TRY(authenticate_job(tx, call, id, AllowPending::kNo));
     API_CHECK(tx.execute("UPDATE jobs SET contacted_at = ?, debug_trace = max(debug_trace, ?) WHERE id = ?",
                          {call.now(), debug, id}));
     API_CHECK(model::touch_contact(tx, row.integer("runner_id"), row.optional_integer("manager_id"),
                                    call.request.remote_address, call.now()));
+    limit = static_cast<std::uint64_t>(API_TRY(model::setting_integer(tx, "ci_max_trace_size"))) << 20;
     running = API_TRY(tx.count("SELECT count(*) FROM jobs WHERE status IN ('running', 'canceling')"));
     return row;
   }));
@@ -178,7 +190,7 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
     return std::unexpected(message_reply(400, "400 Missing header Content-Range").header("Job-Status", status));
   const std::string& body = call.request.body;
   auto offset = static_cast<std::uint64_t>(*start);
-  if (offset + body.size() > kTraceLimit) {
+  if (limit > 0 && offset + body.size() > limit) {
     API_CHECK(call.app.store.write([&](Transaction& tx) -> base::Status {
       return work->service.finish(tx, id,
                                   {.status = "failed", .failure_reason = "trace_size_exceeded", .exit_code = {}});

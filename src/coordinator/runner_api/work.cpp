@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
 #include "base/log.hpp"
+#include "base/strings.hpp"
 #include "coordinator/git/repository.hpp"
 #include "sys/fd.hpp"
 #include "sys/files.hpp"
@@ -73,6 +75,32 @@ std::string artifact_path(const App& app, std::int64_t job_id, std::string_view 
   return app.path(fmt::format("artifacts/{}/{}/{}", job_id / 1000, job_id, file_type));
 }
 
+// Logs are traces/<id / 1000>/<id>.log, artifacts artifacts/<id / 1000>/<id>/. Listed before the jobs are looked up, so
+// a job that comes meanwhile keeps its files.
+base::Status sweep_job_files(const App& app) {
+  for (const char* kind : {"traces", "artifacts"}) {
+    std::string root = app.path(kind);
+    auto buckets = sys::list_directory(root);
+    if (!buckets) continue; // nothing was ever stored
+    for (const std::string& bucket : *buckets) {
+      auto number = base::parse_int(bucket);
+      if (!number) continue;
+      std::string directory = sys::join_path(root, bucket);
+      auto names = FR_TRY(sys::list_directory(directory));
+      std::set<std::int64_t> alive;
+      for (const Row& row : FR_TRY(app.store.read([&](Transaction& tx) {
+             return tx.query("SELECT id FROM jobs WHERE id >= ? AND id < ?", {*number * 1000, (*number + 1) * 1000});
+           })))
+        alive.insert(row.integer("id"));
+      for (const std::string& name : names) {
+        auto id = base::parse_int(name.substr(0, name.find('.')));
+        if (id && !alive.contains(*id)) FR_CHECK(sys::remove_tree(sys::join_path(directory, name)));
+      }
+    }
+  }
+  return {};
+}
+
 std::shared_ptr<Work> register_work(Api& api) {
   auto work = std::make_shared<Work>(api.app());
   register_runner_jobs(api, work);
@@ -93,6 +121,8 @@ std::shared_ptr<Work> register_work(Api& api) {
     if (auto gone = sys::remove_tree(git::repository_path(work->service.app(), id)); !gone)
       base::log::error("cannot remove a repository",
                        {{"project", std::to_string(id)}, {"error", gone.error().message()}});
+    if (auto swept = sweep_job_files(work->service.app()); !swept)
+      base::log::error("cannot remove the files of deleted jobs", {{"error", swept.error().message()}});
   });
   return work;
 }

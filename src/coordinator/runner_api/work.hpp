@@ -49,10 +49,12 @@ struct Work {
 // The file of an artifact (a row of `artifacts`), whole or the one range that the request asks for.
 Reply artifact_reply(const Call& call, const Row& artifact);
 std::string artifact_path(const App& app, std::int64_t job_id, std::string_view file_type);
+// Removes logs and artifacts of jobs that are no more (their project was deleted).
+base::Status sweep_job_files(const App& app);
 
 // Registration of the routes; each keeps `work`.
-void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work);      // POST /jobs/request, PUT, PATCH
-void register_runner_artifacts(Api& api);                                       // /jobs/:id/artifacts
+void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work); // POST /jobs/request, PUT, PATCH
+void register_runner_artifacts(Api& api);                               // /jobs/:id/artifacts
 void register_pipelines(Api& api, const std::shared_ptr<Work>& work);
 void register_jobs(Api& api, const std::shared_ptr<Work>& work);
 void register_git(Api& api, const std::shared_ptr<Work>& work); // /<project>.git/…
