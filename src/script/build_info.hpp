@@ -92,6 +92,8 @@ struct Cache {
   std::vector<std::string> paths;
   bool untracked = false;
 
+  std::string policy_error; // not empty: the stage fails with it
+
   bool has_content() const { return untracked || !paths.empty(); }
 };
 
@@ -105,7 +107,6 @@ struct Artifact {
   std::string type;
   std::string format;
   std::string expire_in;
-  std::vector<std::string> metadata_arguments; // provenance, already complete
 
   bool has_content() const { return untracked || !paths.empty() || !exclude.empty(); }
 };

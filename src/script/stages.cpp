@@ -67,7 +67,6 @@ void write_artifact(Writer& w, const BuildInfo& info, const Artifact& artifact) 
                                         info.artifact_upload_timeout,
                                         "--response-header-timeout",
                                         info.artifact_response_header_timeout};
-  arguments.insert(arguments.end(), artifact.metadata_arguments.begin(), artifact.metadata_arguments.end());
   append_content(arguments, artifact.paths, artifact.exclude, artifact.untracked);
   const auto option = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) arguments.insert(arguments.end(), {std::string(name), value});
@@ -137,6 +136,7 @@ Text restore_cache(const BuildInfo& info) {
   w.cd(info.project_dir);
   for (const auto& cache : info.caches) {
     if (!cache.has_content()) continue;
+    if (!cache.policy_error.empty()) return base::fail(base::ErrorKind::kInvalidInput, cache.policy_error);
     for (const auto& text : cache.notices_before) w.warning(text);
     if (!cache.skip_reason.empty())
       w.notice(fmt::format("Skipping cache extraction due to {}", cache.skip_reason));
@@ -196,6 +196,7 @@ Text archive_cache(const BuildInfo& info, bool job_succeeded) {
   w.cd(info.project_dir);
   for (const auto& cache : info.caches) {
     if (!wanted(cache)) continue;
+    if (!cache.policy_error.empty()) return base::fail(base::ErrorKind::kInvalidInput, cache.policy_error);
     for (const auto& text : cache.notices_before) w.warning(text);
     if (!cache.skip_reason.empty()) {
       w.notice(fmt::format("Skipping cache archiving due to {}", cache.skip_reason));
