@@ -66,6 +66,11 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+bool has_control_character(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
 bool needs_quotes(std::string_view text) {
   return text.empty() || !std::all_of(text.begin(), text.end(), [](unsigned char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
@@ -123,9 +128,14 @@ std::string format_line(Format format, Level level, std::string_view message, co
       out += on;
       out += fmt::format("{:<50}", fmt::format("{}{}", prefix, message));
       out += off;
+      // As upstream: values bare, here only unless they would break the line.
       for (const auto& [key, value] : fields) {
-        out += "  ";
-        append_field(out, key, value);
+        out += &key == &fields.front().first ? "  " : " ";
+        if (has_control_character(value)) {
+          append_field(out, key, value);
+        } else {
+          out += fmt::format("{}={}", key, value);
+        }
       }
       while (!out.empty() && out.back() == ' ') out.pop_back();
       break;

@@ -6,7 +6,7 @@ using namespace base::log;
 
 TEST(Log, RunnerFormat) {
   EXPECT_EQ(format_line(Format::kRunner, Level::kInfo, "hello", {{"b", "2"}, {"a", "x y"}}, false, ""),
-            "hello                                               a=\"x y\"  b=2\n");
+            "hello                                               a=x y b=2\n");
   EXPECT_EQ(format_line(Format::kRunner, Level::kError, "broken", {}, false, ""), "ERROR: broken\n");
 }
 

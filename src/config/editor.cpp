@@ -45,7 +45,6 @@ Editor& Editor::operator=(Editor&&) noexcept = default;
 Editor::~Editor() = default;
 
 base::Result<Editor> Editor::open(const std::string& path) {
-  FR_CHECK(sys::make_directories(sys::parent_path(path), 0700));
   std::optional<sys::FileLock> lock;
   const sys::CancelSource deadline(sys::CancelToken(), std::chrono::steady_clock::now() + std::chrono::seconds(10),
                                    "its lock was not released within 10 s");
@@ -55,7 +54,7 @@ base::Result<Editor> Editor::open(const std::string& path) {
   } else if (acquired.error().kind() == base::ErrorKind::kTimeout) {
     return base::fail_context(fmt::format("another process is changing {}", path), acquired.error());
   } else {
-    // A directory that we may not write to: the file itself may still be writable (a bind mount).
+    // No directory yet, or one that we may not write to: the file itself may still be writable (a bind mount).
     base::log::debug("Configuration file is edited without a lock", {{"error", acquired.error().message()}});
   }
   auto content = sys::read_file(path);
@@ -102,6 +101,9 @@ base::Status Editor::set_token(std::size_t index, std::string_view token, std::i
   return reparse();
 }
 
-base::Status Editor::save() { return sys::atomic_write_file(state_->path, text(), 0600); }
+base::Status Editor::save() {
+  FR_CHECK(sys::make_directories(sys::parent_path(state_->path), 0700));
+  return sys::atomic_write_file(state_->path, text(), 0600);
+}
 
 } // namespace config

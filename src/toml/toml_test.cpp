@@ -54,6 +54,7 @@ TEST(Toml, ErrorsSayWhere) {
        {"[", "[[", "[[[", "[[a", "[]", "[=]", "[ ]", "=", "a", "a=", "a=\n", "a.=1", "[a", "\"", "'", "a='"}) {
     EXPECT_FALSE(parse_document(text)) << text;
   }
+  EXPECT_FALSE(parse_document("\xEF\xBB\xBE")) << "a character that the library thinks cannot be";
   EXPECT_EQ(parse_document("a = 1\n\n[=]\nb = 2\n", "c").error().message(),
             "c:3:1: a key or a table's name is malformed");
 }
