@@ -64,6 +64,8 @@ void close_all_but(std::vector<int> keep) {
   ::setsid();
   ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  // A job of the same user must not read secrets out of our memory (/proc/<pid>/mem, ptrace, core dumps).
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   int code = kWorkerCrashed;
   try {
     code = worker_main(argument);
@@ -170,6 +172,7 @@ class SpawnerLoop {
   ignore_sigpipe();
   ::prctl(PR_SET_NAME, options.process_name.c_str(), 0, 0, 0);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   auto signals = SignalFd::create({SIGCHLD});
   if (!signals) ::_exit(1);
   try {

@@ -26,7 +26,9 @@ struct WorkerExit {
 class Spawner {
  public:
   // Runs in the worker process: default signals, nothing open but stdio (stdin and stdout: /dev/null), a session of
-  // its own, one thread. The return value is the exit code; no destructors or atexit handlers run after it.
+  // its own, one thread, SIGPIPE ignored, its memory closed to other processes of the same user. The return value is
+  // the exit code; no destructors or atexit handlers run after it. It must return: children that it leaves are then
+  // killed.
   using WorkerMain = std::function<int(const std::string& argument)>;
 
   struct Options {

@@ -50,6 +50,14 @@ bool gone(pid_t pid) {
   return false;
 }
 
+bool all_gone(const std::string& id) {
+  for (int i = 0; i < 1000; ++i) {
+    if (zoo::survivors(id).empty()) return true;
+    ::usleep(10'000);
+  }
+  return false;
+}
+
 TEST(Spawner, ReportsHowWorkersEnd) {
   auto spawner = Spawner::start(
       [](const std::string& argument) {
@@ -105,7 +113,7 @@ TEST(Spawner, KilledWorkerLeavesNothingBehind) {
   auto spawner = Spawner::start(
       [&](const std::string&) {
         auto tree = ProcessTree::create();
-        for (const char* animal : {"nested", "daemon", "deaf"}) {
+        for (const char* animal : {"nested", "daemon", "deaf", "chain"}) {
           auto pipe = make_pipe();
           SpawnOptions options{.argv = {*executable_path()}, .env = zoo::environment(animal, id)};
           options.stdout_fd = pipe->write.get();
@@ -128,6 +136,7 @@ TEST(Spawner, KilledWorkerLeavesNothingBehind) {
   ::kill(*pid, SIGKILL);
   EXPECT_EQ(next_exit(*spawner).status.message(), "signal: killed");
   for (pid_t animal : animals) EXPECT_TRUE(gone(animal)) << animal;
+  EXPECT_TRUE(all_gone(id)); // also those that are never the same for long
   // The spawner goes on.
   auto another = spawner->spawn_worker("");
   ASSERT_TRUE(another);

@@ -46,6 +46,12 @@ base::Result<sys::Pipe> output_pipe() {
   return pipe;
 }
 
+// The name is the process's own choice and goes to the log.
+std::string printable(std::string name) {
+  std::ranges::replace_if(name, [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; }, '?');
+  return name;
+}
+
 // A stage between its start and its end, one method a phase.
 class Stage {
  public:
@@ -151,7 +157,8 @@ class Stage {
     ExitResult result;
     result.interrupted = interrupted_;
     for (const sys::ProcessId& process : survivors_) {
-      result.warnings.push_back("could not kill process " + std::to_string(process.pid) + " (" + process.name + ")");
+      result.warnings.push_back("could not kill process " + std::to_string(process.pid) + " (" +
+                                printable(process.name) + ")");
     }
     if (!status_) {
       result.exit_code = -1;
