@@ -36,6 +36,7 @@ Namespace namespace_from(const Row& row) {
       .name = row.text("name"),
       .path = row.text("path"),
       .full_path = row.text("full_path"),
+      .full_name = row.text("full_name"),
       .chain = chain_of(row.text("traversal")),
       .description = row.text("description"),
       .visibility = parse_visibility(row.text("visibility")),

@@ -97,8 +97,7 @@ TEST_F(RunnersTest, CreationErrorsByteForByte) {
       create(Value::object({{"runner_type", "instance_type"}, {"tag_list", tags}})),
       R"({"message":"400 Bad request - Tags list Too many tags specified. Please limit the number of tags to 50"})");
   EXPECT_EQ(create(Value::object({{"runner_type", "instance_type"}, {"description", std::string(1025, 'x')}})),
-            R"({"message":"400 Bad request - Description is too long (maximum is 1024 characters)"
-})");
+            R"x({"message":"400 Bad request - Description is too long (maximum is 1024 characters)"})x");
 }
 
 TEST_F(RunnersTest, TokensAreShownOnce) {

@@ -1,7 +1,6 @@
 // /user and /users.
 #include <fmt/format.h>
 
-#include "base/hash.hpp"
 #include "base/strings.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/users.hpp"
@@ -91,9 +90,9 @@ Outcome<std::optional<std::string>> password_hash(Params& params, bool required)
   const bool random =
       params.boolean("force_random_password").value_or(false) || params.boolean("reset_password").value_or(false);
   API_CHECK(params.finish());
-  if (!password && random) password = base::random_alphanumeric(32);
   if (!password) {
-    if (!required) return std::optional<std::string>();
+    // A password that nobody is told is none: the account has no password login until an administrator sets one.
+    if (random || !required) return std::optional<std::string>();
     return std::unexpected(invalid_parameters(
         {"password, reset_password, force_random_password are missing, at least one parameter must be provided"}));
   }
