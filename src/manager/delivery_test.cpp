@@ -73,7 +73,7 @@ TEST(Delivery, ManyMegabytesGoOutAtOnce) {
 TEST(Delivery, IntervalOfTheServerHolds) {
   Bench bench;
   bench.log = 1;
-  auto patch = bench.wait();
+  bench.wait();
   auto start = bench.clock.now();
   bench.delivery.on_patch(start, {.outcome = PatchOutcome::kSucceeded, .new_offset = 1, .trace_interval = 20s});
   bench.log = 2;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/duration.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "executor/executor.hpp"
@@ -140,7 +141,8 @@ void Manager::cancel_polls() {
 
 void Manager::begin_graceful(std::string_view name) {
   stopping_ = Stopping::kGraceful;
-  base::log::warning(fmt::format("Starting graceful shutdown, waiting for builds to finish ({})", name));
+  if (!name.empty())
+    base::log::warning("Starting graceful shutdown, waiting for builds to finish", {{"StopSignal", std::string(name)}});
   cancel_polls();
   check_stopped();
 }
@@ -148,7 +150,9 @@ void Manager::begin_graceful(std::string_view name) {
 void Manager::begin_forceful(std::string_view name) {
   stopping_ = Stopping::kForceful;
   stop_signal_ = name;
-  base::log::warning(fmt::format("Starting forceful shutdown ({})", name));
+  base::log::warning("Starting forceful shutdown",
+                     {{"StopSignal", std::string(name)},
+                      {"shutdown-timeout", base::format_go_duration(config_.effective_shutdown_timeout())}});
   cancel_polls();
   for (auto& job : jobs_) job->interrupt(name);
   loop_.after(config_.effective_shutdown_timeout(), [this] {
@@ -173,12 +177,12 @@ void Manager::check_single_run() {
       parked_.empty() && std::all_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->postponed(); });
   if (options_.max_builds > 0 && received_ >= options_.max_builds && idle) {
     base::log::info("This runner has processed its build limit, so now exiting");
-    return begin_graceful("build limit");
+    return begin_graceful("");
   }
   if (options_.wait_timeout.count() > 0 && idle && Clock::now() - idle_since_ > options_.wait_timeout) {
     base::log::info(
         fmt::format("This runner has not received a job in {} seconds, so now exiting", options_.wait_timeout.count()));
-    return begin_graceful("idle");
+    return begin_graceful("");
   }
   loop_.after(std::chrono::milliseconds(200), [this] { check_single_run(); });
 }
