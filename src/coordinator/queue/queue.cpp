@@ -283,8 +283,9 @@ void Queue::run(const std::stop_token& stop) {
     {
       std::unique_lock lock(mutex_);
       auto due = [&](const Waiter& waiter) { return waiter.seen != version_; };
-      changed_.wait_for(lock, stop, std::chrono::seconds(1),
-                        [&] { return std::any_of(waiters_.begin(), waiters_.end(), due); });
+      changed_.wait_for(lock, stop, std::chrono::seconds(1), [&] {
+        return std::any_of(waiters_.begin(), waiters_.end(), due) || app_.now() >= next_housekeeping;
+      });
       if (stop.stop_requested()) break;
       std::int64_t now = app_.now();
       std::deque<Waiter> rest;
