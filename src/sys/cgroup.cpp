@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +144,18 @@ void kill_groups(const std::string& prefix) {
     KillGroup group(std::move(*copy), std::move(directory), name);
     group.kill();
     (void)group.remove(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+  }
+}
+
+void remove_stale_groups() {
+  auto parent = own_directory();
+  if (!parent) return;
+  for (const std::string& name : groups_in(parent->get())) {
+    auto parts = base::split(name, '-');
+    if (parts.size() != 3 || parts[0] != "forerunner") continue;
+    auto owner = base::parse_int(parts[1]);
+    if (!owner || *owner <= 0 || ::kill(static_cast<pid_t>(*owner), 0) == 0 || errno != ESRCH) continue;
+    (void)remove_group(parent->get(), name);
   }
 }
 

@@ -36,6 +36,10 @@ class KillGroup {
 // Kills and removes every group of our own cgroup whose name starts so.
 void kill_groups(const std::string& prefix);
 
+// Removes the empty groups of owners that died without a chance to do it. Those with processes in them stay: the owner
+// may live in another pid namespace.
+void remove_stale_groups();
+
 // Where a process in cgroup `own` (as in /proc/self/cgroup) finds its directory, by the text of /proc/self/mountinfo.
 // Empty when no cgroup2 mount shows it. For tests.
 std::string cgroup_directory(std::string_view mountinfo, std::string_view proc_cgroup);

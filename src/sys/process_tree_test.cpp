@@ -147,6 +147,19 @@ TEST(ProcessTree, RemovesItsGroup) {
   for (const std::string& name : *list_directory(directory)) EXPECT_FALSE(name.starts_with(prefix)) << name;
 }
 
+TEST(Cgroup, StaleGroupsAreRemovedWhenEmpty) {
+  // Process 2147483647 cannot exist: the kernel's limit is far below.
+  std::string directory = cgroup_directory(*read_file("/proc/self/mountinfo"), *read_file("/proc/self/cgroup"));
+  std::string stale = join_path(directory, "forerunner-2147483647-1");
+  if (directory.empty() || !make_directories(stale)) GTEST_SKIP() << "no writable cgroup v2 here";
+  auto tree = ProcessTree::create();
+  ASSERT_TRUE(tree);
+  remove_stale_groups();
+  EXPECT_FALSE(exists(stale));
+  Child child = release(*tree, "sleeper", zoo::new_id());
+  EXPECT_TRUE(tree->kill_all(soon()).empty());
+}
+
 TEST(Cgroup, DirectoryFromMountinfo) {
   EXPECT_EQ(cgroup_directory("41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n", "0::/\n"),
             "/sys/fs/cgroup/unified");

@@ -169,12 +169,13 @@ inline void leave_cgroup() {
     if (::fork() == 0) ::raise(SIGSTOP);
     sleep_for_ever();
   }
-  say_ready();
   if (animal == "threads") {
     pthread_t thread;
     pthread_create(&thread, nullptr, sleep_in_thread, nullptr);
-    pthread_exit(nullptr); // the first thread: a zombie in /proc, the process lives
+    say_ready();
+    ::syscall(SYS_exit, 0); // the first thread alone: a zombie in /proc, the process lives
   }
+  say_ready();
   if (animal == "stopped") ::raise(SIGSTOP);
   sleep_for_ever();
 }

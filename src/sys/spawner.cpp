@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "sys/cgroup.hpp"
 #include "sys/process_tree.hpp"
 #include "sys/signals.hpp"
 
@@ -175,6 +176,7 @@ class SpawnerLoop {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   auto signals = SignalFd::create({SIGCHLD});
   if (!signals) ::_exit(1);
+  remove_stale_groups();
   try {
     SpawnerLoop(worker_main, options, std::move(requests), std::move(events), std::move(*signals)).run();
   } catch (...) { // out of memory; workers go on by themselves
