@@ -69,7 +69,7 @@ base::Result<Reply> JobClient::send(net::HttpRequest request, const std::string&
   request.url = fmt::format("{}jobs/{}/{}", root, credentials_.id, path);
   request.headers.emplace_back("JOB-TOKEN", credentials_.token.reveal());
   request.headers.emplace_back("User-Agent", base::user_agent());
-  request.headers.emplace_back("X-Request-Id", net::make_request_id());
+  request.headers.emplace_back("X-Request-Id", base::random_request_id());
 
   bool upload = request.method == "POST";
   if (upload) request.follow_redirects = false;
