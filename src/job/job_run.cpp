@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 
 #include "base/strings.hpp"
 #include "base/version.hpp"
@@ -308,6 +309,9 @@ void JobRun::remove_credentials() {
     (void)sys::remove_file(build_->project_dir + "/.git/config");
     (void)sys::remove_tree(build_->project_dir + "/.git/hooks");
   }
+  std::error_code ignored;
+  // The job may have put a link to some other directory in its place.
+  if (std::filesystem::is_symlink(build_->temp_dir, ignored)) return;
   const auto root = sys::Root::open(build_->temp_dir);
   if (!root) return;
   for (const auto& path : script::temporary_files(*build_)) {

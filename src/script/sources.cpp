@@ -92,7 +92,7 @@ void write_repository_hygiene(Writer& w, const BuildInfo& info) {
   w.otherwise();
   w.line(fmt::format("rm -rf {}", w.quote(dot_git)));
   w.end();
-  w.begin(fmt::format("[ -d {0} ] && ! [ -w {0} -a -x {0} ]", w.quote(info.project_dir)));
+  w.begin(fmt::format("[ -d {0} ] && ! {{ [ -w {0} ] && [ -x {0} ]; }}", w.quote(info.project_dir)));
   w.line(fmt::format("chmod u+rwx {}", w.quote(info.project_dir)));
   w.end();
 }

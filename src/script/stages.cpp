@@ -124,6 +124,10 @@ Text prepare_script(const BuildInfo& info) {
     w.line(fmt::format("echo \"Running on $(hostname)\"{}", w.quote(via + "...")));
   else
     w.line(fmt::format("echo {}", w.quote(fmt::format("Running on {}{}...", info.hostname, via))));
+  // The directory for file variables must be one, ours, and where we think it is.
+  w.line(fmt::format("if [ -L {0} ] || {{ [ -e {0} ] && ! [ -d {0} ]; }}; then rm -f {0}; fi", w.quote(info.temp_dir)));
+  w.line(fmt::format("if [ -d {0} ] && ! {{ [ -w {0} ] && [ -x {0} ]; }}; then chmod u+rwx {0}; fi",
+                     w.quote(info.temp_dir)));
   w.remove_file(info.temp_file("gitlab_runner_env"));
   w.remove_file(info.temp_file("masking.db"));
   return w.finish();
