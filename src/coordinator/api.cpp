@@ -182,8 +182,14 @@ void Api::add_async(std::string_view method, std::string_view pattern, AsyncHand
     if (!admitted) return respond(*call, responder, std::move(refusal));
     handler(call, responder);
   };
-  http_.route(method, std::string(kRoot) + std::string(pattern), {.max_body = route.max_body, .spool = route.spool},
-              std::move(serve));
+  const net::RouteOptions options{.max_body = route.max_body, .spool = route.spool};
+  const auto full = std::string(kRoot) + std::string(pattern);
+  // Clients end a path with a slash, or have two in a row after a collection's name (python-gitlab: /features//x).
+  if (!full.ends_with('*')) http_.route(method, full + "/", options, serve);
+  if (const auto last = full.rfind("/:"); last != std::string::npos && full.find('/', last + 1) == std::string::npos) {
+    http_.route(method, full.substr(0, last) + "/" + full.substr(last), options, serve);
+  }
+  http_.route(method, full, options, serve);
 }
 
 } // namespace coordinator

@@ -11,6 +11,7 @@
 #include "base/strings.hpp"
 #include "coordinator/api.hpp"
 #include "coordinator/bootstrap.hpp"
+#include "coordinator/janitor.hpp"
 #include "coordinator/rest/routes.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "sys/files.hpp"
@@ -100,6 +101,7 @@ struct Server::Impl {
   Api api;
   std::shared_ptr<Work> work;
   std::string address;
+  std::unique_ptr<Janitor> janitor; // last: it uses all of the above
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -126,6 +128,7 @@ base::Status Server::listen() {
   impl_->address = address_url(app.options.listen, port);
   app.url = app.options.external_url.empty() ? impl_->address : app.options.external_url;
   while (app.url.ends_with('/')) app.url.pop_back();
+  if (!impl_->janitor) impl_->janitor = std::make_unique<Janitor>(app);
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "coordinator/schema.hpp"
+#include "sys/files.hpp"
 
 namespace coordinator {
 namespace {
@@ -288,7 +289,7 @@ base::Status Store::Scope::begin() {
   ++open_transactions;
   FR_CHECK(connection_->plain(writing_ ? "BEGIN IMMEDIATE" : "BEGIN"));
   open_ = true;
-  transaction_.reset(new Transaction(*connection_));
+  transaction_.reset(new Transaction(*connection_, writing_));
   return {};
 }
 
@@ -370,6 +371,8 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
     return base::fail(base::ErrorKind::kInvalidInput,
                       fmt::format("database path {} must not contain double quotes", options.path));
   }
+  // Made here so that nobody else can read it; SQLite gives its side files the same mode.
+  if (!sys::exists(options.path)) FR_CHECK(sys::write_file(options.path, "", 0600));
   try {
     impl->writer = std::make_unique<Connection>(options.path, options.busy_timeout_seconds, true);
     std::unique_ptr<Store> store(new Store(std::move(impl)));

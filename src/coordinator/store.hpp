@@ -83,13 +83,15 @@ class Transaction {
   // An INSERT without RETURNING; the new row's id.
   base::Result<std::int64_t> insert(std::string_view sql, const Binds& binds = {});
 
+  bool writing() const { return writing_; }
   // Called once, after a successful commit, on the same thread and outside the transaction.
   void after_commit(std::function<void()> action) { after_commit_.push_back(std::move(action)); }
 
  private:
   friend class Store;
-  explicit Transaction(Connection& connection) : connection_(connection) {}
+  Transaction(Connection& connection, bool writing) : connection_(connection), writing_(writing) {}
   Connection& connection_;
+  bool writing_;
   std::vector<std::function<void()>> after_commit_;
 };
 

@@ -327,7 +327,7 @@ json::Value project_basic_json(const App& app, const Project& project) {
        {"path", project.path},
        {"path_with_namespace", project.full_path},
        {"created_at", utc_millis(project.created_at)},
-       {"default_branch", project.empty_repository ? json::Value() : json::Value(project.default_branch)},
+       {"default_branch", project.default_branch},
        {"tag_list", topics},
        {"topics", topics},
        {"ssh_url_to_repo", ssh_url(app, project)},

@@ -14,6 +14,7 @@ namespace coordinator::model {
 namespace {
 
 constexpr std::int64_t kGrace = 24LL * 3600 * 1000;
+constexpr std::string_view kNeedsWriting = "a registration token has to be made first";
 constexpr std::int64_t kEphemeralLife = 3600LL * 1000;
 
 struct FreshToken {
@@ -279,6 +280,7 @@ base::Result<std::string> registration_token(Transaction& tx, const Vault& vault
   const auto row = FR_TRY(
       tx.query_one("SELECT token_sealed FROM registration_tokens WHERE scope = ? AND scope_id = ?", {scope, scope_id}));
   if (row) return vault.unseal(row->text("token_sealed"));
+  if (!tx.writing()) return base::fail(base::ErrorKind::kUnavailable, std::string(kNeedsWriting));
   return reset_registration_token(tx, vault, scope, scope_id);
 }
 

@@ -8,6 +8,7 @@
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/rest/entities.hpp"
 #include "coordinator/rest/names.hpp"
 #include "coordinator/rest/routes.hpp"
 
@@ -276,8 +277,7 @@ Outcome<Reply> create_group(Call& call) {
 Outcome<Reply> show_group(Call& call) {
   const bool with_projects = call.params.boolean("with_projects").value_or(true);
   API_CHECK(call.params.finish());
-  // The registration token may have to be made.
-  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+  return read_else_write(call.app, [&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
     return json_reply(200, API_TRY(group_details(tx, call, found, with_projects)));
   });

@@ -5,8 +5,10 @@
 
 #include "base/strings.hpp"
 #include "base/version.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
+#include "coordinator/model/users.hpp"
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
@@ -77,7 +79,13 @@ Outcome<Reply> put_settings(Call& call) {
       }
     }
     API_CHECK(call.params.finish());
-    for (const auto& [name, value] : changes) API_CHECK(model::set_setting(tx, name, value));
+    auto names = json::Value::array();
+    for (const auto& [name, value] : changes) {
+      API_CHECK(model::set_setting(tx, name, value));
+      names.push_back(name);
+    }
+    API_CHECK(model::audit(tx, call, "application_settings_updated", "instance",
+                           json::Value::object({{"settings", std::move(names)}})));
     tx.after_commit([&call] { call.app.events.eligibility_changed(); });
     return json_reply(200, API_TRY(settings_json(tx, call)));
   });
@@ -124,6 +132,27 @@ Outcome<Reply> delete_feature(Call& call) {
   });
 }
 
+Outcome<Reply> list_audit_events(Call& call) {
+  const auto page = API_TRY(read_page(call.params));
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto total = API_TRY(tx.count("SELECT count(*) FROM audit_events"));
+    auto out = json::Value::array();
+    for (const auto& row : API_TRY(tx.query("SELECT * FROM audit_events ORDER BY id DESC LIMIT ? OFFSET ?",
+                                            {page.per_page, page.offset()}))) {
+      auto details = API_TRY(json::parse(row.text("details")));
+      details.set("ip_address", row.text("ip"));
+      out.push_back(json::Value::object({{"id", row.integer("id")},
+                                         {"author_type", row.text("actor_kind")},
+                                         {"author_id", row.integer("actor_id")},
+                                         {"event_name", row.text("action")},
+                                         {"target", row.text("target")},
+                                         {"details", std::move(details)},
+                                         {"created_at", model::utc_millis(row.integer("at"))}}));
+    }
+    return call.page_reply(std::move(out), page, total);
+  });
+}
+
 void register_health(Api& api) {
   auto& store = api.app().store;
   api.http().route("GET", "/-/health", {},
@@ -151,6 +180,7 @@ void register_instance(Api& api) {
   api.get("/features", get_features, {.auth = Auth::kAdmin});
   api.post("/features/:name", set_feature, {.auth = Auth::kAdmin});
   api.remove("/features/:name", delete_feature, {.auth = Auth::kAdmin});
+  api.get("/audit_events", list_audit_events, {.auth = Auth::kAdmin});
   register_health(api);
 }
 

@@ -302,6 +302,12 @@ TEST_F(ManagementTest, SettingsAndFlags) {
   EXPECT_EQ(server.remove("/features/some_flag").status, 204);
 }
 
+TEST_F(ManagementTest, SlashesTooManyAreForgiven) {
+  EXPECT_EQ(server.post("/features//x", Value::object({{"value", true}})).status, 201);
+  EXPECT_EQ(server.get("/features/").body.size(), 1u);
+  EXPECT_EQ(server.get("/user/").status, 200);
+}
+
 TEST_F(ManagementTest, UnknownParametersAreNamed) {
   const auto made = server.post("/groups", Value::object({{"name", "a"}, {"path", "a"}, {"colour", "red"}}));
   EXPECT_EQ(made.headers.get("X-Forerunner-Ignored-Parameters"), "colour");

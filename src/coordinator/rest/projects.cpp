@@ -243,8 +243,7 @@ Outcome<Reply> create_project(Call& call) {
 }
 
 Outcome<Reply> show_project(Call& call) {
-  // The registration token may have to be made.
-  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+  return read_else_write(call.app, [&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
     return json_reply(200, API_TRY(project_json(tx, call, found)));
   });

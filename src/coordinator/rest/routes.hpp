@@ -5,7 +5,7 @@
 
 namespace coordinator::rest {
 
-void register_instance(Api& api);        // /version /metadata /application/settings /features, health
+void register_instance(Api& api);        // /version /metadata /application/settings /features /audit_events, health
 void register_users(Api& api);           // /user /users
 void register_access_tokens(Api& api);   // /personal_access_tokens, /projects/:id/access_tokens …
 void register_groups(Api& api);          // /groups /namespaces

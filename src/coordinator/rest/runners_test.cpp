@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/duration.hpp"
+#include "coordinator/janitor.hpp"
 #include "coordinator/test_server.hpp"
 
 namespace coordinator::rest {
@@ -463,6 +464,30 @@ TEST_F(RunnersTest, OrphansAreUnprocessable) {
       [&](Transaction& tx) { return tx.execute("UPDATE runners SET namespace_id = 4711 WHERE id = ?", {runner.id}); }));
   EXPECT_EQ(verify(runner.token).text, R"({"message":"Runner is orphaned"})");
   EXPECT_EQ(verify(runner.token).status, 422);
+}
+
+TEST_F(RunnersTest, StaleManagersAreRemovedAndComeBack) {
+  const auto runner = server.make_runner();
+  verify(runner.token, "s_1");
+  const auto managers = [&] { return server.get("/runners/" + std::to_string(runner.id) + "/managers").body.size(); };
+  forward(7 * 24 * kHour - 1000);
+  ASSERT_TRUE(tidy(server.app()));
+  EXPECT_EQ(managers(), 1u);
+  forward(1000);
+  ASSERT_TRUE(tidy(server.app()));
+  EXPECT_EQ(managers(), 0u);
+  verify(runner.token, "s_1");
+  EXPECT_EQ(managers(), 1u);
+}
+
+TEST_F(RunnersTest, WhatIsDoneToRunnersIsAudited) {
+  const auto runner = server.make_runner();
+  server.remove("/runners/" + std::to_string(runner.id));
+  const auto events = server.get("/audit_events").body.as_array();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0]["event_name"].string_or(""), "ci_runner_unregistered");
+  EXPECT_EQ(events[1]["target"].string_or(""), "runner " + std::to_string(runner.id));
+  EXPECT_EQ(server.get("/audit_events", server.user("ann").token).status, 403);
 }
 
 TEST_F(RunnersTest, JobRouterIsNotThere) {
