@@ -168,7 +168,7 @@ def cancel():
     yield script("abort by status", ["echo started-x", "sleep 98202"], {
         "state": "failed", "lacks": ["status-"], "marker": "sleep 98202"},
         after_script=["echo status-$CI_JOB_STATUS"], patch=status("canceled", b"started-x"))
-    yield script("abort by 403", ["echo started-x", "sleep 98203"], {"state": "failed", "marker": "sleep 98203"},
+    yield script("abort by 403", ["for i in $(seq 60); do echo tick-$i; sleep 0.5; done", "sleep 98203"], {"state": "failed", "marker": "sleep 98203"},
                  patch=on_patch(403, b"Preparing"))
     yield Case("canceled before it started", lambda world: payload(["echo never"]),
                {"state": "failed", "reason": "job_canceled"},
