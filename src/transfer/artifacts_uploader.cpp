@@ -109,7 +109,6 @@ class Uploader {
     net::HttpRequest request;
     request.method = "POST";
     request.headers.emplace_back("Content-Type", content_type_);
-    request.headers.emplace_back("Expect", ""); // no waiting for "100 Continue"
     request.total_timeout = std::chrono::ceil<std::chrono::milliseconds>(options_.timeout);
     request.response_timeout = std::chrono::ceil<std::chrono::milliseconds>(options_.response_timeout);
     request.body_factory = [&] { return std::make_unique<ArchiveStream>(input_, outcome); };
