@@ -280,7 +280,7 @@ base::Result<std::string> registration_token(Transaction& tx, const Vault& vault
   const auto row = FR_TRY(
       tx.query_one("SELECT token_sealed FROM registration_tokens WHERE scope = ? AND scope_id = ?", {scope, scope_id}));
   if (row) return vault.unseal(row->text("token_sealed"));
-  if (!tx.writing()) return base::fail(base::ErrorKind::kUnavailable, std::string(kNeedsWriting));
+  if (!tx.writing()) return base::fail(base::ErrorKind::kConflict, std::string(kNeedsWriting));
   return reset_registration_token(tx, vault, scope, scope_id);
 }
 

@@ -147,7 +147,7 @@ base::Result<IssuedToken> rotate_token(Transaction& tx, const App& app, const Au
 base::Result<std::int64_t> recent_runner_count(Transaction& tx, RunnerType type, std::int64_t owner_id,
                                                std::int64_t now);
 
-// scope: instance, group, project. Made when first asked for: kUnavailable in a reading transaction then, see
+// scope: instance, group, project. Made when first asked for: kConflict in a reading transaction then, see
 // rest::read_else_write().
 base::Result<std::string> registration_token(Transaction& tx, const Vault& vault, std::string_view scope,
                                              std::int64_t scope_id);

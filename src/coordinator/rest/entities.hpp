@@ -8,13 +8,13 @@
 
 namespace coordinator::rest {
 
-// Runs the body in a reading transaction, and once more in a writing one when it says kUnavailable: for answers that
+// Runs the body in a reading transaction, and once more in a writing one when it says kConflict: for answers that
 // almost never have to make a registration token.
 template <class Body>
 Outcome<Reply> read_else_write(App& app, Body&& body) {
   auto outcome = app.store.read(
       [&](Transaction& tx) -> std::expected<Outcome<Reply>, base::Error> { return Outcome<Reply>(body(tx)); });
-  if (outcome && (*outcome || outcome->error().status != 503)) return std::move(*outcome);
+  if (outcome && (*outcome || outcome->error().status != 409)) return std::move(*outcome);
   return app.store.write([&](Transaction& tx) -> Outcome<Reply> { return body(tx); });
 }
 
