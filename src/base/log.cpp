@@ -15,6 +15,7 @@ namespace {
 std::atomic<Level> g_level{Level::kInfo};
 std::atomic<Format> g_format{Format::kRunner};
 std::atomic<int> g_fd{2};
+std::atomic<bool> g_colour_always{false};
 
 std::string_view name_of(Level level) {
   switch (level) {
@@ -92,6 +93,7 @@ void append_field(std::string& out, std::string_view key, std::string_view value
 void set_level(Level level) { g_level = level; }
 void set_format(Format format) { g_format = format; }
 void set_output_fd(int fd) { g_fd = fd; }
+void set_colour_always(bool always) { g_colour_always = always; }
 bool enabled(Level level) { return level <= g_level.load(); }
 
 std::optional<Level> parse_level(std::string_view text) {
@@ -122,7 +124,8 @@ std::string format_line(Format format, Level level, std::string_view message, co
       if (level == Level::kWarning) on = "\x1b[0;33m";
       if (level >= Level::kDebug) on = "\x1b[0;37m";
       if (!colour) on = "";
-      std::string_view off = on.empty() ? "" : "\x1b[0;m";
+      // Upstream resets after every message and key, coloured or not.
+      std::string_view off = colour ? "\x1b[0;m" : "";
       std::string prefix;
       if (level <= Level::kWarning) prefix = to_upper(name_of(level)) + ": ";
       out += on;
@@ -134,7 +137,7 @@ std::string format_line(Format format, Level level, std::string_view message, co
         if (has_control_character(value)) {
           append_field(out, key, value);
         } else {
-          out += fmt::format("{}={}", key, value);
+          out += fmt::format("{}{}{}={}", on, key, off, value);
         }
       }
       while (!out.empty() && out.back() == ' ') out.pop_back();
@@ -183,7 +186,7 @@ void write(Level level, std::string_view message, const Fields& fields) {
   int fd = g_fd.load();
   auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   std::string line =
-      format_line(g_format.load(), level, message, fields, isatty(fd) == 1, format_utc_seconds(now.count()));
+      format_line(g_format.load(), level, message, fields, g_colour_always.load() || isatty(fd) == 1, format_utc_seconds(now.count()));
   std::string_view rest = line;
   while (!rest.empty()) {
     ssize_t written = ::write(fd, rest.data(), rest.size());

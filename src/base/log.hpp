@@ -22,6 +22,8 @@ using Fields = std::vector<Field>;
 void set_level(Level level);
 void set_format(Format format);
 void set_output_fd(int fd); // default 2
+// Colours without a terminal: for the helper commands, whose output is part of a job's log.
+void set_colour_always(bool always);
 bool enabled(Level level);
 std::optional<Level> parse_level(std::string_view text);   // panic fatal error warn warning info debug trace
 std::optional<Format> parse_format(std::string_view text); // runner text json

@@ -10,6 +10,13 @@ TEST(Log, RunnerFormat) {
   EXPECT_EQ(format_line(Format::kRunner, Level::kError, "broken", {}, false, ""), "ERROR: broken\n");
 }
 
+TEST(Log, RunnerFormatInColour) {
+  EXPECT_EQ(format_line(Format::kRunner, Level::kWarning, "careful", {{"a", "1"}}, true, ""),
+            "\x1b[0;33mWARNING: careful                                  \x1b[0;m  \x1b[0;33ma\x1b[0;m=1\n");
+  EXPECT_EQ(format_line(Format::kRunner, Level::kInfo, "hello", {}, true, ""),
+            "hello                                             \x1b[0;m\n");
+}
+
 TEST(Log, TextAndJson) {
   EXPECT_EQ(format_line(Format::kText, Level::kWarning, "a b", {{"k", "v"}}, false, "T"),
             "time=\"T\" level=warning msg=\"a b\" k=v\n");

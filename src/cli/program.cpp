@@ -139,6 +139,8 @@ int run_program(int argc, char** argv) {
 
   const auto asks_help = [](const std::string& a) { return a == "--help" || a == "-help" || a == "-h" || a == "--h"; };
   const bool wants_help = std::any_of(command_arguments.begin(), command_arguments.end(), asks_help);
+  // What these say is part of a job's log, which is shown in colours.
+  if (name.starts_with("artifacts-") || name.starts_with("cache-")) base::log::set_colour_always(true);
   if (!command->quiet && !wants_help) log_platform();
   return command->run(global, command_arguments);
 }
