@@ -47,6 +47,7 @@ struct AsyncHttpClient::Impl {
   // The thread's own.
   std::map<Id, Active> active;
   CertificateWatch certificates;
+  SocketRegistry sockets;
 
   ~Impl();
   base::Status open();
@@ -113,7 +114,8 @@ void AsyncHttpClient::Impl::begin(Submission submission, std::optional<Clock::ti
   if (max_age_from)
     policy.max_age = std::max(std::chrono::seconds(1),
                               std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - *max_age_from));
-  auto transfer = std::make_unique<Transfer>(*api, std::move(submission.request), std::move(submission.tls), policy);
+  auto transfer =
+      std::make_unique<Transfer>(*api, sockets, std::move(submission.request), std::move(submission.tls), policy);
   if (auto ready = transfer->prepare(); !ready) {
     submission.callback(base::fail(ready.error()));
     return;

@@ -9,6 +9,7 @@ namespace net {
 struct HttpClient::Impl {
   TlsOptions tls;
   CertificateWatch certificates;
+  SocketRegistry sockets;
   const CurlApi* api = nullptr;
   CURLM* multi = nullptr;
 
@@ -61,7 +62,8 @@ HttpClient::~HttpClient() = default;
 base::Result<HttpResponse> HttpClient::send(const HttpRequest& request, const sys::CancelToken* cancel) {
   if (cancel != nullptr && cancel->raised()) return base::fail(cancel->error());
   FR_CHECK(impl_->open());
-  Transfer transfer(*impl_->api, request, impl_->tls, {.fresh = impl_->certificates.changed(impl_->tls)});
+  Transfer transfer(*impl_->api, impl_->sockets, request, impl_->tls,
+                    {.fresh = impl_->certificates.changed(impl_->tls)});
   FR_CHECK(transfer.prepare());
   while (true) {
     CURLcode code = FR_TRY(impl_->run_leg(transfer, cancel));

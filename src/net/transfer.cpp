@@ -48,8 +48,14 @@ bool holds_certificate(const std::string& path) {
 
 } // namespace
 
-Transfer::Transfer(const CurlApi& api, HttpRequest request, TlsOptions tls, ConnectionPolicy policy)
-    : api_(api), request_(std::move(request)), tls_(std::move(tls)), policy_(policy), easy_(api.easy_init()) {}
+Transfer::Transfer(const CurlApi& api, SocketRegistry& sockets, HttpRequest request, TlsOptions tls,
+                   ConnectionPolicy policy)
+    : api_(api),
+      sockets_(sockets),
+      request_(std::move(request)),
+      tls_(std::move(tls)),
+      policy_(policy),
+      easy_(api.easy_init()) {}
 
 Transfer::~Transfer() {
   if (easy_ != nullptr) api_.easy_cleanup(easy_);
@@ -88,6 +94,10 @@ base::Status Transfer::prepare_leg() {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, &SocketRegistry::open);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&sockets_));
+  set(CURLOPT_CLOSESOCKETFUNCTION, &SocketRegistry::close);
+  set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, 30L);
   set(CURLOPT_TCP_KEEPINTVL, 30L);
@@ -309,13 +319,23 @@ void Transfer::header_line(std::string_view line) {
     response_.status = static_cast<int>(base::parse_int(rest.substr(0, 3)).value_or(0));
     response_.reason = rest.size() > 3 ? base::trim(rest.substr(3)) : std::string_view();
   } else if (line.empty()) {
-    if (response_.status >= 200 && !redirect_target() && request_.on_headers) {
-      response_.effective_url = format_url(url_);
-      request_.on_headers(response_);
-    }
+    header_complete();
   } else if (auto colon = line.find(':'); colon != std::string_view::npos) {
     response_.headers.add(base::trim(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
   }
+}
+
+void Transfer::header_complete() {
+  if (response_.status < 200) return;
+  auto length = response_.headers.get("Content-Length");
+  if (length != "0" && response_.status != 204) {
+    long local_port = 0;
+    api_.easy_getinfo(easy_, CURLINFO_LOCAL_PORT, &local_port);
+    sockets_.acknowledge(static_cast<int>(local_port));
+  }
+  if (!request_.on_headers || redirect_target()) return;
+  response_.effective_url = format_url(url_);
+  request_.on_headers(response_);
 }
 
 std::size_t Transfer::on_write(char* data, std::size_t size, std::size_t count, void* self) {

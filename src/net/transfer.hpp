@@ -12,6 +12,7 @@
 
 #include "net/curl_library.hpp"
 #include "net/http_client.hpp"
+#include "net/socket_registry.hpp"
 #include "net/url.hpp"
 
 namespace net {
@@ -25,7 +26,7 @@ class Transfer {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  Transfer(const CurlApi& api, HttpRequest request, TlsOptions tls, ConnectionPolicy policy);
+  Transfer(const CurlApi& api, SocketRegistry& sockets, HttpRequest request, TlsOptions tls, ConnectionPolicy policy);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
   ~Transfer();
@@ -58,6 +59,7 @@ class Transfer {
   static std::size_t on_read(char* buffer, std::size_t size, std::size_t count, void* self);
   static int on_seek(void* self, curl_off_t offset, int origin);
   void header_line(std::string_view line);
+  void header_complete();
 
   template <class T>
   void set(CURLoption option, T value) {
@@ -65,6 +67,7 @@ class Transfer {
   }
 
   const CurlApi& api_;
+  SocketRegistry& sockets_;
   HttpRequest request_;
   TlsOptions tls_;
   ConnectionPolicy policy_;
