@@ -250,11 +250,10 @@ Reply artifact_reply(const Call& call, const Row& artifact) {
       first = static_cast<std::int64_t>(size) - std::min<std::int64_t>(*last, static_cast<std::int64_t>(size));
       last.reset();
     }
-    if (first && *first >= 0) {
+    if (first && *first >= 0 && (!last || *last >= *first)) {
       auto begin = static_cast<std::uint64_t>(*first);
       if (begin >= size) return text_reply(416, "").header("Content-Range", fmt::format("bytes */{}", size));
-      std::uint64_t end =
-          last && *last >= *first ? std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size - 1) : size - 1;
+      std::uint64_t end = last ? std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size - 1) : size - 1;
       reply.status = 206;
       reply.file->offset = begin;
       reply.file->length = end - begin + 1;

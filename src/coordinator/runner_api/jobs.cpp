@@ -34,6 +34,7 @@ Outcome<Request> read_request(Call& call) {
   Request result;
   result.last_update = call.params.text("last_update").value_or("");
   std::string key = token_digest(call.params.text("token").value_or("") + call.params.text("system_id").value_or(""));
+  API_CHECK(call.params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Request> {
     // Counted for one manager, so that many of them may share a token.
     auto limit = API_TRY(model::setting_integer(tx, "runner_jobs_request_api_limit"));
@@ -135,6 +136,7 @@ Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call&
 Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
   auto id = call.path_id("id").value_or(0);
   std::string state = call.params.text("state").value_or("");
+  API_CHECK(call.params.finish());
   std::optional<double> coverage;
   if (state == "success" || state == "failed") coverage = find_coverage(work, call, id).value_or(std::nullopt);
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
