@@ -1,0 +1,15 @@
+# forerunner_linked(prefix glob libraries...): one program per source; its first line says which modules it links:
+# "// links: trace base".
+function(forerunner_linked prefix)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(source ${sources})
+    file(STRINGS ${source} first LIMIT_COUNT 1)
+    if(NOT first MATCHES "^// links: (.*)$")
+      message(FATAL_ERROR "${source}: the first line must be \"// links: <modules>\"")
+    endif()
+    string(REPLACE " " ";" modules "${CMAKE_MATCH_1}")
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${prefix}_${name} ${source})
+    target_link_libraries(${prefix}_${name} PRIVATE ${modules} dep_fmt ${ARGN})
+  endforeach()
+endfunction()
