@@ -34,6 +34,7 @@ struct Plan {
   std::vector<Item> files, links, directories;
   std::vector<std::pair<std::size_t, ExtractProblem>> problems;
   std::uint64_t bytes = 0;
+  bool git_directory = false;
 };
 
 Plan make_plan(const std::vector<ZipEntry>& entries) {
@@ -47,6 +48,7 @@ Plan make_plan(const std::vector<ZipEntry>& entries) {
       if (!empty) plan.problems.emplace_back(i, ExtractProblem{entries[i].name, std::move(path.error())});
       continue;
     }
+    plan.git_directory |= *path == ".git" || path->starts_with(".git/");
     auto [at, fresh] = last.try_emplace(*path, items.size());
     if (fresh) {
       items.push_back({&entries[i], std::move(*path), i});
@@ -291,6 +293,7 @@ base::Result<ExtractReport> extract_zip(int fd, const sys::Root& root, const Ext
 
   ExtractReport report;
   report.entries = reader.entries().size();
+  report.git_directory = plan.git_directory;
   auto& all = plan.problems;
   std::move(problems.list().begin(), problems.list().end(), std::back_inserter(all));
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -27,6 +27,7 @@ struct ExtractProblem {
 
 struct ExtractReport {
   std::uint64_t entries = 0;
+  bool git_directory = false;           // something at or below a leading ".git" was among them
   std::vector<ExtractProblem> problems; // in the archive's order
 };
 

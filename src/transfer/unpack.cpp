@@ -34,6 +34,10 @@ base::Status unpack_here(const std::string& archive_path) {
                       fmt::format("\"{}\" format: unsupported archive format", archive::to_string(format)));
   sys::Root root = FR_TRY(sys::Root::open("."));
   archive::ExtractReport report = FR_TRY(archive::extract_zip(file.get(), root));
+  if (report.git_directory) {
+    warning("Part of .git directory is on the list of files to extract");
+    warning("This may introduce unexpected problems");
+  }
   for (std::size_t i = 0; i < report.problems.size() && i < kNamedProblems; ++i) {
     const auto& [name, problem] = report.problems[i];
     if (problem.kind() == base::ErrorKind::kForbidden && problem.sys_errno() == 0) {
