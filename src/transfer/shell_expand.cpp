@@ -225,7 +225,8 @@ class Expander {
 
   base::Result<std::string> parameter(std::string_view body) {
     bool count = body.size() > 1 && body[0] == '#';
-    if (count) body.remove_prefix(1);
+    bool indirect = body.size() > 1 && body[0] == '!' && is_name_start(body[1]);
+    if (count || indirect) body.remove_prefix(1);
     std::size_t length = 0;
     if (!body.empty() && is_name_start(body[0])) {
       while (length < body.size() && is_name(body[length])) ++length;
@@ -236,6 +237,7 @@ class Expander {
     if (length == 0) return problem(fmt::format("1:{}: parameter expansion requires a literal", at_ + 1));
     std::string name(body.substr(0, length));
     std::string value = is_name_start(name[0]) ? value_of(name) : std::string();
+    if (indirect) value = value_of(value);
     body.remove_prefix(length);
     if (count) return fmt::format("{}", characters(value).size());
     return body.empty() ? value : apply(name, value, body);
