@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kControlRetry{50};
 constexpr std::chrono::seconds kAdoptedPoll{2};
+constexpr std::chrono::milliseconds kFirstAcknowledgeRetry{500};
+constexpr std::chrono::seconds kLastAcknowledgeRetry{15};
+constexpr int kBrokenTries = 3;
+constexpr std::uint64_t kMaxTouchedLog = 8u << 20;
 
 base::log::Fields fields(const JobIdentity& job, const config::Runner& runner) {
   return {{"job", std::to_string(job.id)},
@@ -71,7 +75,7 @@ void ActiveJob::acknowledged(const Outcome& outcome) {
   // 400 and 409 mean that the job is somebody else's, or nobody's, by now; upstream would run it all the same.
   bool foreign = outcome.answer.status == 400 || outcome.answer.status == 409;
   if (result.outcome == gitlab::UpdateOutcome::kAbort || foreign) {
-    base::log::warning("Submitting job to coordinator... job failed", fields(identity_, runner_));
+    base::log::warning("Submitting job to coordinator... job failed", answer_fields(outcome));
     return drop();
   }
   if (result.cancel_requested) {
@@ -79,10 +83,29 @@ void ActiveJob::acknowledged(const Outcome& outcome) {
     canceled_early_ = true;
     return end({.success = false, .failure_reason = gitlab::FailureReason::kJobCanceled});
   }
+  if (result.outcome == gitlab::UpdateOutcome::kFailed && interrupted_.empty() && acknowledge_later(outcome)) return;
   (void)directory_.append_delivery(json::Value::object({{"event", "acknowledged"}}));
   if (!refused_.empty()) return fail(refused_);
   if (!interrupted_.empty()) return fail("aborted: " + interrupted_);
   spawn();
+}
+
+// A server that commits a hand-over in two steps gives a job to somebody else when it hears nothing, and then it would
+// run twice: no worker before an answer. One that goes on answering with errors is not waited for, as upstream.
+bool ActiveJob::acknowledge_later(const Outcome& outcome) {
+  bool no_answer = outcome.answer.status == 0 && !outcome.client_error;
+  bool broken = outcome.answer.status >= 500;
+  if (!no_answer && !(broken && acknowledge_tries_ < kBrokenTries)) return false;
+  Clock::duration wait = kFirstAcknowledgeRetry;
+  for (int i = 0; i < acknowledge_tries_ && wait < kLastAcknowledgeRetry; ++i) wait *= 2;
+  ++acknowledge_tries_;
+  base::log::warning("Submitting job to coordinator... failed; the job starts when the coordinator has taken note",
+                     fields(identity_, runner_));
+  timer_ = loop_.after(std::min<Clock::duration>(wait, kLastAcknowledgeRetry), [this] {
+    timer_.reset();
+    acknowledge();
+  });
+  return true;
 }
 
 void ActiveJob::spawn() {
@@ -120,7 +143,7 @@ void ActiveJob::adopt() {
   if (canceled_early_) return end({.success = false, .failure_reason = gitlab::FailureReason::kJobCanceled});
   auto alive = directory_.worker_alive();
   if (alive && *alive) {
-    worker_ = journal->worker.value_or(0);
+    worker_ = journal->worker.value_or(-1); // it is about to write its number
     base::log::info("Taking over a running job", fields(identity_, runner_));
     watch_adopted();
     return pump();
@@ -274,15 +297,7 @@ void ActiveJob::send_patch(const Delivery::Action& action) {
                              [this, end = action.offset + action.size](const Outcome& outcome) {
                                request_.reset();
                                gitlab::PatchResult result = gitlab::classify_patch(outcome.answer, end);
-                               base::log::debug("Appending trace to coordinator...",
-                                                {{"job", std::to_string(identity_.id)},
-                                                 {"code", std::to_string(outcome.answer.status)},
-                                                 {"job-status", outcome.answer.job_status}});
-                               if (result.outcome == gitlab::PatchOutcome::kFailed)
-                                 base::log::warning("Appending trace to coordinator... failed",
-                                                    {{"job", std::to_string(identity_.id)},
-                                                     {"code", std::to_string(outcome.answer.status)},
-                                                     {"error", outcome.error}});
+                               log_patch(outcome, result, end);
                                delivery_.on_patch(Clock::now(), result);
                                after_answer();
                              });
@@ -294,8 +309,9 @@ void ActiveJob::send_update(gitlab::JobState state) {
                                   .state = state};
   if (state == gitlab::JobState::kRunning) {
     // Checksum of what the server has: a touch after long silence covers the whole log, else it is left out.
+    // Servers only store it; of a very long log it is not worth the reading.
     std::uint64_t size = log_size();
-    if (size > 0 && size == delivery_.offset()) {
+    if (size > 0 && size <= kMaxTouchedLog && size == delivery_.offset()) {
       if (auto reader = trace::SpoolReader::open(directory_.trace_path())) {
         if (auto sum = reader->crc32(size)) {
           update.crc32 = *sum;
@@ -322,15 +338,64 @@ void ActiveJob::send_update(gitlab::JobState state) {
                              [this, state](const Outcome& outcome) {
                                request_.reset();
                                gitlab::UpdateResult result = gitlab::classify_update(outcome.answer);
-                               if (result.outcome == gitlab::UpdateOutcome::kFailed)
-                                 base::log::warning("Submitting job to coordinator... failed",
-                                                    {{"job", std::to_string(identity_.id)},
-                                                     {"state", std::string(gitlab::to_string(state))},
-                                                     {"code", std::to_string(outcome.answer.status)},
-                                                     {"error", outcome.error}});
+                               log_update(outcome, result, state);
                                delivery_.on_update(Clock::now(), result);
                                after_answer();
                              });
+}
+
+base::log::Fields ActiveJob::answer_fields(const Outcome& outcome) const {
+  base::log::Fields list = {{"job", std::to_string(identity_.id)},
+                            {"runner", gitlab::short_token(runner_.token.reveal())},
+                            {"runner_name", runner_.name},
+                            {"code", std::to_string(outcome.answer.status)},
+                            {"job-status", outcome.answer.job_status},
+                            {"update-interval", outcome.answer.trace_update_interval},
+                            {"correlation_id", outcome.correlation_id}};
+  if (!outcome.error.empty()) list.emplace_back("error", outcome.error);
+  if (outcome.answer.status != 0)
+    list.emplace_back("status", fmt::format("{} {}", outcome.answer.status, outcome.answer.reason));
+  return list;
+}
+
+void ActiveJob::log_patch(const Outcome& outcome, const gitlab::PatchResult& result, std::uint64_t end) const {
+  using gitlab::PatchOutcome;
+  auto list = answer_fields(outcome);
+  list.emplace_back("sent-log", fmt::format("{}-{}", delivery_.offset(), end - 1));
+  list.emplace_back("job-log", outcome.answer.range);
+  switch (result.outcome) {
+    case PatchOutcome::kSucceeded:
+      return base::log::info("Appending trace to coordinator...ok", list);
+    case PatchOutcome::kAbort:
+      return base::log::warning("Appending trace to coordinator... job failed", list);
+    case PatchOutcome::kNotFound:
+      return base::log::warning("Appending trace to coordinator... not-found", list);
+    case PatchOutcome::kRangeMismatch:
+      return base::log::warning("Appending trace to coordinator... range mismatch", list);
+    case PatchOutcome::kFailed:
+      return base::log::warning("Appending trace to coordinator... failed", list);
+  }
+}
+
+void ActiveJob::log_update(const Outcome& outcome, const gitlab::UpdateResult& result, gitlab::JobState state) const {
+  using gitlab::UpdateOutcome;
+  auto list = answer_fields(outcome);
+  list.emplace_back("state", std::string(gitlab::to_string(state)));
+  switch (result.outcome) {
+    case UpdateOutcome::kSucceeded:
+      return base::log::info("Submitting job to coordinator...ok", list);
+    case UpdateOutcome::kAccepted:
+      return base::log::info("Submitting job to coordinator...accepted, but not yet completed", list);
+    case UpdateOutcome::kTraceInvalid:
+      return base::log::info("Submitting job to coordinator...trace validation failed", list);
+    case UpdateOutcome::kAbort:
+      // The usual answer to "failed" says that the job has failed.
+      if (state == gitlab::JobState::kFailed)
+        return base::log::info("Submitting job to coordinator...job failed", list);
+      return base::log::warning("Submitting job to coordinator... job failed", list);
+    case UpdateOutcome::kFailed:
+      return base::log::warning("Submitting job to coordinator... failed", list);
+  }
 }
 
 void ActiveJob::after_answer() {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/log.hpp"
 #include "config/config.hpp"
 #include "gitlab/payload.hpp"
 #include "job/job_directory.hpp"
@@ -70,6 +71,7 @@ class ActiveJob {
  private:
   void acknowledge();
   void acknowledged(const Outcome& outcome);
+  bool acknowledge_later(const Outcome& outcome);
   void spawn();
   void pump(); // asks the delivery what to do, does it
   void send_patch(const Delivery::Action& action);
@@ -86,6 +88,9 @@ class ActiveJob {
   std::uint64_t log_size() const;
   void schedule(Clock::time_point time);
   void log_result() const;
+  base::log::Fields answer_fields(const Outcome& outcome) const;
+  void log_patch(const Outcome& outcome, const gitlab::PatchResult& result, std::uint64_t end) const;
+  void log_update(const Outcome& outcome, const gitlab::UpdateResult& result, gitlab::JobState state) const;
 
   Loop& loop_;
   Transport& transport_;
@@ -106,6 +111,7 @@ class ActiveJob {
   Clock::time_point started_;
   std::string refused_;
   std::string interrupted_; // the stop signal, when it came before the worker was started
+  int acknowledge_tries_ = 0; // that failed
   bool ended_ = false;
   bool slot_freed_ = false;
   bool cancel_sent_ = false;

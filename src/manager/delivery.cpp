@@ -66,13 +66,14 @@ void Delivery::resend_from(Time now, std::uint64_t offset) {
   sent_ = offset;
   skip_flush_ = false;
   if (++resends_ > kMaxResends) return fail_round(now);
-  not_before_ = now + interval_;
+  not_before_ = resends_ == 1 ? now : now + interval_; // the first time it is just where the server stands
 }
 
 void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
   cancel_requested_ = cancel_requested_ || result.cancel_requested;
   set_interval(now, result.trace_interval);
   last_patch_ok_ = result.outcome == PatchOutcome::kSucceeded;
+  failed_patches_ = result.outcome == PatchOutcome::kFailed ? failed_patches_ + 1 : 0;
   switch (result.outcome) {
     case PatchOutcome::kSucceeded:
       sent_ = result.new_offset;
@@ -104,7 +105,11 @@ void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
       if (final_size_) skip_flush_ = true;
       return;
     case PatchOutcome::kFailed:
-      if (!final_size_) return;
+      if (!final_size_) {
+        std::chrono::seconds wait = interval_ * (1 << std::min(failed_patches_ - 1, 5));
+        next_tick_ = now + std::max(interval_, std::min(wait, kMaxPatchWait));
+        return;
+      }
       if (aborted_) {
         skip_flush_ = true;
       } else {
@@ -117,7 +122,7 @@ void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
 void Delivery::on_update(Time now, const gitlab::UpdateResult& result) {
   cancel_requested_ = cancel_requested_ || result.cancel_requested;
   if (!final_size_) { // a touch
-    set_interval(now, result.trace_interval);
+    if (result.trace_interval) interval_ = *result.trace_interval;
     if (result.outcome == UpdateOutcome::kAbort) {
       aborted_ = true;
     } else {

@@ -23,8 +23,9 @@ class Delivery {
   static constexpr std::chrono::seconds kTouchAfter{30};
   static constexpr std::chrono::seconds kFirstBackoff{1};
   static constexpr std::chrono::minutes kMaxBackoff{60};
-  static constexpr std::chrono::minutes kParkedRetry{10}; // after the quick tries are used up
-  static constexpr std::chrono::seconds kLook{1};         // how often a silent log is looked at
+  static constexpr std::chrono::minutes kParkedRetry{10};  // after the quick tries are used up
+  static constexpr std::chrono::seconds kLook{1};          // how often a silent log is looked at
+  static constexpr std::chrono::seconds kMaxPatchWait{30}; // while the server does not take patches
   // A server that keeps saying "send it again" or "not yet" counts as one that fails.
   static constexpr int kMaxResends = 10;
   static constexpr std::chrono::minutes kMaxAccepted{10};
@@ -90,6 +91,7 @@ class Delivery {
   std::optional<std::uint64_t> final_size_;
   bool skip_flush_ = false; // abort or 404 while flushing: straight to the final update
   bool last_patch_ok_ = true;
+  int failed_patches_ = 0; // in a row, while the job runs
   bool aborted_ = false;
   bool cancel_requested_ = false;
   bool final_tried_ = false;

@@ -115,12 +115,15 @@ TEST(Delivery, MismatchGoesOnWhereTheServerIs) {
 TEST(Delivery, FailedAndMissingPatchesAreTriedAgain) {
   Bench bench;
   bench.log = 100;
-  for (auto outcome : {PatchOutcome::kFailed, PatchOutcome::kNotFound}) {
+  std::vector<std::pair<PatchOutcome, std::chrono::seconds>> steps = {
+      {PatchOutcome::kNotFound, 3s}, {PatchOutcome::kFailed, 3s},  {PatchOutcome::kFailed, 6s},
+      {PatchOutcome::kFailed, 12s},  {PatchOutcome::kFailed, 24s}, {PatchOutcome::kFailed, 30s}};
+  for (const auto& [outcome, wait] : steps) {
     EXPECT_EQ(bench.wait().offset, 0u);
     auto before = bench.clock.now();
     bench.patched(outcome);
-    EXPECT_EQ(bench.wait().kind, Kind::kPatch);
-    EXPECT_EQ(bench.clock.now() - before, 3s);
+    while (bench.wait().kind == Kind::kTouch) bench.updated(UpdateOutcome::kFailed);
+    EXPECT_EQ(bench.clock.now() - before, wait);
     EXPECT_FALSE(bench.delivery.aborted());
   }
 }

@@ -171,7 +171,12 @@ void Manager::start_parked() {
 }
 
 void Manager::adopt_all() {
-  auto directories = job::JobDirectory::list(options_.state_dir);
+  adopt_from(options_.state_dir);
+  for (const std::string& state_dir : options_.abandoned) adopt_from(state_dir);
+}
+
+void Manager::adopt_from(const std::string& state_dir) {
+  auto directories = job::JobDirectory::list(state_dir);
   if (!directories)
     return base::log::error("Cannot look for the jobs of an earlier process",
                             {{"error", directories.error().message()}});

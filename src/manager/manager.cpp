@@ -128,6 +128,7 @@ void Manager::on_signal() {
       begin_graceful(sys::signal_name(*signal));
     } else if (stopping_ == Stopping::kForceful) {
       base::log::warning("Stopping at once; jobs in progress are left to the next process");
+      exit_code_ = 1;
       loop_.stop();
     } else {
       begin_forceful(sys::signal_name(*signal));
@@ -156,7 +157,9 @@ void Manager::begin_forceful(std::string_view name) {
   cancel_polls();
   for (auto& job : jobs_) job->interrupt(name);
   loop_.after(config_.effective_shutdown_timeout(), [this] {
-    base::log::warning("shutdown timed out; what is left will be taken over by the next process");
+    base::log::warning("Forceful shutdown not finished properly; what is left will be taken over by the next process",
+                       {{"error", "shutdown timed out"}});
+    exit_code_ = 1;
     loop_.stop();
   });
   check_stopped();

@@ -23,9 +23,10 @@
 namespace manager {
 
 struct ManagerOptions {
-  std::string config_path; // watched and reloaded; empty: `config` is all there is
-  std::string config_dir;  // of certificates and error texts
-  std::string state_dir;   // this process's own; job directories below it
+  std::string config_path;            // watched and reloaded; empty: `config` is all there is
+  std::string config_dir;             // of certificates and error texts
+  std::string state_dir;              // this process's own; job directories below it
+  std::vector<std::string> abandoned; // state directories of processes that are gone, locked by us: their jobs go on
   std::string system_id;
   std::string working_directory;
   std::string user;
@@ -102,6 +103,7 @@ class Manager {
   void launch(std::unique_ptr<ActiveJob> job, std::optional<std::string> refusal);
   void start_parked();
   void adopt_all();
+  void adopt_from(const std::string& state_dir);
   std::int64_t lowest_free_id(const std::string& token, std::optional<std::int64_t> project) const;
   ActiveJob::Hooks job_hooks();
   void slot_freed(ActiveJob& job);

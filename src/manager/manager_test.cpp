@@ -49,12 +49,14 @@ class ManagerTest : public testing::Test {
     return config;
   }
   // Runs until so many jobs have been taken and delivered; with 0 until nothing has happened for a while.
-  void run(config::Config config, std::int64_t jobs, std::chrono::seconds idle = 0s) {
+  void run(config::Config config, std::int64_t jobs, std::chrono::seconds idle = 0s,
+           std::vector<std::string> abandoned = {}) {
     auto loop = Loop::create();
     ASSERT_TRUE(loop);
     Manager manager(*loop, *spawner_, *signals_,
                     {.config_dir = directory_->path(),
                      .state_dir = directory_->path("state"),
+                     .abandoned = std::move(abandoned),
                      .system_id = "s_0123456789ab",
                      .max_builds = jobs,
                      .wait_timeout = idle},
@@ -114,6 +116,22 @@ TEST_F(ManagerTest, QueueIsWorkedOffWithoutIdleGaps) {
   run(settings, 20); // would take hours if the interval counted
   for (int i = 1; i <= 20; ++i) EXPECT_EQ(coordinator_->job(i).status, "success") << i;
   EXPECT_LE(coordinator_->peak(), 2u);
+}
+
+// It would run twice where the coordinator gives unacknowledged jobs to others.
+TEST_F(ManagerTest, NoWorkerBeforeTheCoordinatorHasTakenNote) {
+  coordinator_->add_job(1, "ok");
+  int refusals = 7; // more than one call's own retries
+  bool started_early = false;
+  coordinator_->set_hook([&](const std::string& call) -> std::optional<net::Response> {
+    if (call != "PUT 1 running" || refusals-- <= 0) return std::nullopt;
+    for (const std::string& name : left_behind())
+      started_early |= sys::path_exists(directory_->path("state/jobs/" + name + "/journal"));
+    return plain(500, "running");
+  });
+  run(config(), 1);
+  EXPECT_FALSE(started_early);
+  EXPECT_EQ(coordinator_->job(1).status, "success");
 }
 
 TEST_F(ManagerTest, LimitOfARunner) {
@@ -324,6 +342,14 @@ TEST_F(TakeOver, NeverStarted) {
   EXPECT_EQ(coordinator_->job(1).status, "success");
   EXPECT_TRUE(called("PUT 1 running"));
   EXPECT_TRUE(left_behind().empty());
+}
+
+TEST_F(TakeOver, OfAnotherProcessThatIsGone) {
+  auto directory = leave_job(1, "ok");
+  ASSERT_EQ(test_worker(directory.path()), 0);
+  ASSERT_TRUE(sys::rename_file(directory_->path("state"), directory_->path("state-1")));
+  run(config(), 0, 1s, {directory_->path("state-1")});
+  EXPECT_EQ(coordinator_->job(1).status, "success");
 }
 
 TEST_F(TakeOver, EndedButNotDelivered) {

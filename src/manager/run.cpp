@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -25,19 +26,31 @@ namespace {
 constexpr int kMostSlots = 64;
 
 // A state directory that no other process of ours uses: two managers on one configuration each get their own, and a
-// restarted one gets back the one it had (the lowest that is free).
+// restarted one gets back the one it had (the lowest that is free). Jobs in the directories of others that are gone
+// are taken over as well.
 struct StateDirectory {
   std::string path;
-  sys::FileLock lock;
+  std::vector<std::string> abandoned;
+  std::vector<sys::FileLock> locks; // of all of them
 };
 
 base::Result<StateDirectory> claim_state(const std::string& wanted) {
+  StateDirectory state;
   for (int slot = 0; slot < kMostSlots; ++slot) {
     std::string path = slot == 0 ? wanted : fmt::format("{}-{}", wanted, slot);
+    if (!state.path.empty() && sys::list_directory(path + "/jobs").value_or(std::vector<std::string>()).empty())
+      continue; // nothing to take over
     FR_CHECK(sys::make_directories(path, 0700));
     auto lock = FR_TRY(sys::FileLock::try_acquire(path + "/manager.lock"));
-    if (lock) return StateDirectory{.path = path, .lock = std::move(*lock)};
+    if (!lock) continue;
+    state.locks.push_back(std::move(*lock));
+    if (state.path.empty()) {
+      state.path = path;
+    } else {
+      state.abandoned.push_back(path);
+    }
   }
+  if (!state.path.empty()) return state;
   return base::fail(base::ErrorKind::kConflict,
                     fmt::format("{} processes already use the state directory {}", kMostSlots, wanted));
 }
@@ -96,6 +109,7 @@ base::Result<int> run_checked(const RunOptions& options, sys::Spawner& spawner, 
                          .user = options.user};
   auto state = FR_TRY(claim_state(default_state_directory(options.state_dir, config_path)));
   manager.state_dir = state.path;
+  manager.abandoned = state.abandoned;
   return serve(std::move(manager), std::move(config), spawner, signals);
 }
 
@@ -118,6 +132,7 @@ base::Result<int> run_single_checked(const SingleOptions& options, sys::Spawner&
       .wait_timeout = options.wait_timeout};
   auto state = FR_TRY(claim_state(default_state_directory(options.state_dir, identity)));
   manager.state_dir = state.path;
+  manager.abandoned = state.abandoned;
   return serve(std::move(manager), std::move(config), spawner, signals);
 }
 
@@ -130,6 +145,7 @@ int with_processes(const char* failure, Body body) {
     base::log::fatal(failure, {{"error", spawner.error().message()}});
     return 1;
   }
+  std::signal(SIGUSR1, SIG_IGN); // upstream's survives it
   auto signals = sys::SignalFd::create({SIGTERM, SIGINT, SIGQUIT, SIGHUP});
   if (!signals) {
     base::log::fatal(failure, {{"error", signals.error().message()}});
