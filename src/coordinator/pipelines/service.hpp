@@ -14,6 +14,7 @@
 #include "ci/context.hpp"
 #include "ci/payload.hpp"
 #include "ci/pipeline.hpp"
+#include "ci/status.hpp"
 #include "coordinator/app.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/reply.hpp"
@@ -53,6 +54,9 @@ class Service {
   // Applies the status machine until nothing changes, then the pipeline's own status.
   base::Status advance(Transaction& tx, std::int64_t pipeline_id);
 
+  // After a job of the pipeline began to run: the short form of advance().
+  base::Status started(Transaction& tx, std::int64_t pipeline_id);
+
   struct Finish {
     std::string status; // success, failed, canceled
     std::string failure_reason;
@@ -87,7 +91,7 @@ class Service {
   base::Result<std::int64_t> clone_job(Transaction& tx, const Row& job, std::int64_t user_id);
   base::Status reset_dependents(Transaction& tx, const Row& job);
   base::Status cancel_redundant(Transaction& tx, std::int64_t pipeline_id, const NewPipeline& request);
-  base::Status refresh_pipeline(Transaction& tx, std::int64_t pipeline_id);
+  base::Status refresh_pipeline(Transaction& tx, std::int64_t pipeline_id, ci::Status status, bool started);
   void unpin_finished(std::int64_t project_id, std::int64_t pipeline_id);
   void wake_after(Transaction& tx);
 

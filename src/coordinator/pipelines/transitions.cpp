@@ -54,13 +54,12 @@ void Service::wake_after(Transaction& tx) {
 base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
   std::int64_t now = app_.now();
   bool woke = false;
+  Loaded loaded = FR_TRY(load(tx, pipeline_id));
   while (true) {
-    Loaded loaded = FR_TRY(load(tx, pipeline_id));
     auto transitions = ci::process(loaded.states);
     if (transitions.empty()) break;
     for (const ci::Transition& change : transitions) {
-      const Row& row = loaded.rows[change.job];
-      std::int64_t id = row.integer("id");
+      std::int64_t id = loaded.rows[change.job].integer("id");
       std::optional<std::int64_t> scheduled;
       if (change.to == ci::Status::kScheduled) {
         auto definition = FR_TRY(tx.query_one("SELECT definition FROM jobs WHERE id = ?", {id}));
@@ -74,32 +73,41 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
                      "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
                      "finished_at = CASE WHEN ? THEN ? ELSE NULL END WHERE id = ? AND status = 'created'",
                      {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
+      loaded.states[change.job].status = change.to;
       woke = woke || pending;
     }
   }
   if (woke) wake_after(tx);
-  return refresh_pipeline(tx, pipeline_id);
-}
-
-base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id) {
-  Loaded loaded = FR_TRY(load(tx, pipeline_id));
-  auto row = FR_TRY(tx.query_one("SELECT project_id, status FROM pipelines WHERE id = ?", {pipeline_id}));
-  if (!row || loaded.rows.empty()) return {};
-  ci::Composite composite = ci::composite(loaded.states);
-  std::int64_t now = app_.now();
-  bool complete = ci::is_complete(composite.status);
+  if (loaded.rows.empty()) return {};
   bool started =
       std::any_of(loaded.rows.begin(), loaded.rows.end(), [](const Row& job) { return !job.is_null("started_at"); });
+  return refresh_pipeline(tx, pipeline_id, ci::composite(loaded.states).status, started);
+}
+
+base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id, ci::Status status, bool started) {
+  auto row = FR_TRY(tx.query_one("SELECT project_id, status FROM pipelines WHERE id = ?", {pipeline_id}));
+  if (!row) return {};
+  std::int64_t now = app_.now();
+  bool complete = ci::is_complete(status);
   FR_CHECK(
       tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
                  "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
-                 "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END, "
-                 "coverage = (SELECT avg(coverage) FROM jobs WHERE pipeline_id = ? AND retried = 0) WHERE id = ?",
-                 {ci::to_string(composite.status), now, started, now, complete, now, pipeline_id, pipeline_id}));
-  if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated)))
+                 "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
+                 {ci::to_string(status), now, started, now, complete, now, pipeline_id}));
+  if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated))) {
+    FR_CHECK(
+        tx.execute("UPDATE pipelines SET coverage = (SELECT avg(coverage) FROM jobs WHERE pipeline_id = ? AND "
+                   "retried = 0) WHERE id = ?",
+                   {pipeline_id, pipeline_id}));
     tx.after_commit(
         [this, project = row->integer("project_id"), pipeline_id] { unpin_finished(project, pipeline_id); });
+  }
   return {};
+}
+
+// One job that runs makes its pipeline run, whatever the others do, and decides nothing for them.
+base::Status Service::started(Transaction& tx, std::int64_t pipeline_id) {
+  return refresh_pipeline(tx, pipeline_id, ci::Status::kRunning, true);
 }
 
 // Nothing fetches a finished pipeline's ref any more. Looked up again under the writer's lock: a retry may just have

@@ -221,7 +221,7 @@ base::Result<bool> Queue::hand_over(Transaction& tx, const Poller& poller, const
       "trace_size = 0 WHERE id = ? AND status = 'pending' AND runner_id IS NULL",
       {two_phase ? "pending" : "running", poller.runner.id, poller.manager.id, poller.features.dump(),
        token_digest(token.reveal()), timeout, now, now, now, two_phase, now, id}));
-  if (!two_phase) FR_CHECK(service_.advance(tx, job.integer("pipeline_id")));
+  if (!two_phase) FR_CHECK(service_.started(tx, job.integer("pipeline_id")));
   payload = std::move(built->payload);
   return true;
 }

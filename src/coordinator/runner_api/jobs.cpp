@@ -88,7 +88,7 @@ base::Status acknowledge(Transaction& tx, const std::shared_ptr<Work>& work, con
       tx.execute("UPDATE jobs SET status = 'running', acknowledged_at = ?, started_at = ?, contacted_at = ?, "
                  "updated_at = ? WHERE id = ?",
                  {now, now, now, now, job.integer("id")}));
-  return work->service.advance(tx, job.integer("pipeline_id"));
+  return work->service.started(tx, job.integer("pipeline_id"));
 }
 
 void note_checksum(const std::shared_ptr<Work>& work, std::int64_t job_id, Call& call) {
