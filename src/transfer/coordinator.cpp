@@ -47,7 +47,7 @@ std::string Reply::text() const {
   if (answer.content_type.find("xml") != std::string::npos) {
     std::string code = xml_element(answer.body, "Code"), message = xml_element(answer.body, "Message");
     if (!code.empty() || !message.empty())
-      return fmt::format("{} {}: {} ({}: {})", method, net::sanitized(url), status_line(), code, message);
+      return fmt::format("{} ({}: {})", status_line(), code, message);
   }
   return status_line();
 }
