@@ -46,8 +46,7 @@ std::string Reply::text() const {
   if (gitlab::is_json(answer.content_type)) return gitlab::error_text(method, net::sanitized(url), answer);
   if (answer.content_type.find("xml") != std::string::npos) {
     std::string code = xml_element(answer.body, "Code"), message = xml_element(answer.body, "Message");
-    if (!code.empty() || !message.empty())
-      return fmt::format("{} ({}: {})", status_line(), code, message);
+    if (!code.empty() || !message.empty()) return fmt::format("{} ({}: {})", status_line(), code, message);
   }
   return status_line();
 }
