@@ -216,7 +216,9 @@ void Writer::file_variables() {
   line(")");
 }
 
+// Jobs may count on the file being there.
 void Writer::load_environment_file(const std::string& path) {
+  line(fmt::format("[ -e {0} ] || : > {0}", quote(path)));
   line(fmt::format("if [ -s {} ]; then", quote(path)));
   line(fmt::format("fr_warn() {{ printf '%s\\n' {}\"$1\"{} >&2; }}",
                    quote(fmt::format("{}GITLAB_ENV: not a variable that can be set, ignored: ", kYellow)),
