@@ -262,11 +262,10 @@ std::optional<Failure> JobRun::run_after_script(std::optional<Failure> failure, 
       .name = "after_script", .predefined = false, .write = [this] { return script::after_script(*build_); }};
   const auto end = run_stage(stage, source.token());
   if (end.ok() || cancel_.job_failure()) return failure;
-  const std::string message = end.end == End::kStopped ? source.token().cause().message : end.failure.message;
   if (job_.settings.after_script_ignore_errors)
-    log_.warning(fmt::format("after_script failed, but job will continue unaffected: {}", message));
+    log_.warning(fmt::format("after_script failed, but job will continue unaffected: {}", end.failure.message));
   else if (!failure)
-    failure = end.end == End::kStopped ? timeout_failure(message) : end.failure;
+    failure = end.failure;
   return failure;
 }
 
@@ -359,9 +358,10 @@ JobRun::StageEnd JobRun::execute(const Stage& stage, const std::string& text, co
   log_.flush_stream_ends();
   for (const auto& warning : result->warnings) log_.warning(warning);
   if (result->success()) return {};
-  if (result->interrupted) return {End::kStopped, canceled_failure()};
   if (result->could_not_start) return {End::kFailed, system_failure(result->message)};
-  return {End::kFailed, {result->message, gitlab::FailureReason::kScriptFailure, result->exit_code}};
+  const std::string message = result->message.empty() ? cancel.cause().message : result->message;
+  return {result->interrupted ? End::kStopped : End::kFailed,
+          {message, gitlab::FailureReason::kScriptFailure, result->exit_code}};
 }
 
 JobRun::StageEnd JobRun::attempt_stage(const Stage& stage, std::int64_t attempts, const sys::CancelToken& cancel,

@@ -114,9 +114,17 @@ void write_functions(Writer& w, const BuildInfo& info, const std::string& extens
   w.line(fmt::format("fr_git() {{ git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c {} \"$@\"; }}",
                      w.quote("http.userAgent=" + git.user_agent)));
 
-  // Directories that an earlier job made read-only. Walks the tree, so only after something failed.
-  w.line(fmt::format("fr_unlock() {{ find {} -path {} -prune -o -type d ! -perm -700 -exec chmod u+rwx {{}} \\;; }}",
-                     w.quote(info.project_dir), w.quote(info.project_dir + "/.git")));
+  // Once more, after directories that an earlier job made read-only were opened, if there are any. Walks the tree, so
+  // only after something failed.
+  w.line("fr_with_access() {");
+  w.line("  \"$@\" && return");
+  w.line("  fr_status=$?");
+  w.line(
+      fmt::format("  [ -n \"$(find {} -path {} -prune -o -type d ! -perm -700 -exec chmod u+rwx {{}} \\; -print)\" ] "
+                  "|| return \"$fr_status\"",
+                  w.quote(info.project_dir), w.quote(info.project_dir + "/.git")));
+  w.line("  \"$@\"");
+  w.line("}");
 
   // Whether the other side has what was asked for: then a failure is the fault of the repository here.
   w.line("fr_remote_has_it() {");
@@ -170,15 +178,15 @@ void write_init(Writer& w, const BuildInfo& info, const std::string& template_di
 
 void write_checkout(Writer& w, const GitSources& git) {
   w.notice(fmt::format("Checking out {} as detached HEAD (ref is {})...", git.sha.substr(0, 8), git.ref));
-  std::vector<std::string> checkout = {"fr_git", "-c", "submodule.recurse=false"};
+  std::vector<std::string> checkout = {"fr_with_access", "fr_git", "-c", "submodule.recurse=false"};
   if (git.proactive_auth && !git.host_url.empty())
     checkout.insert(checkout.end(), {"-c", fmt::format("http.{}.proactiveAuth=basic", git.host_url)});
   checkout.insert(checkout.end(), {"checkout", "-f", "-q", git.sha});
-  w.line(fmt::format("{0} || {{ fr_unlock; {0}; }} || return", w.words(checkout)));
+  w.line(w.words(checkout) + " || return");
   if (git.clean_flags.empty()) return;
-  std::vector<std::string> clean = {"fr_git", "clean"};
+  std::vector<std::string> clean = {"fr_with_access", "fr_git", "clean"};
   clean.insert(clean.end(), git.clean_flags.begin(), git.clean_flags.end());
-  w.line(fmt::format("{0} || {{ fr_unlock; {0}; }} || return", w.words(clean)));
+  w.line(w.words(clean) + " || return");
 }
 
 // fr_sources: from whatever is there to a checked out tree; returns at the first failure.
