@@ -96,12 +96,12 @@ bool ActiveJob::acknowledge_later(const Outcome& outcome) {
   bool no_answer = outcome.answer.status == 0 && !outcome.client_error;
   bool broken = outcome.answer.status >= 500;
   if (!no_answer && !(broken && acknowledge_tries_ < kBrokenTries)) return false;
-  Clock::duration wait = kFirstAcknowledgeRetry;
+  std::chrono::milliseconds wait = kFirstAcknowledgeRetry;
   for (int i = 0; i < acknowledge_tries_ && wait < kLastAcknowledgeRetry; ++i) wait *= 2;
   ++acknowledge_tries_;
   base::log::warning("Submitting job to coordinator... failed; the job starts when the coordinator has taken note",
                      fields(identity_, runner_));
-  timer_ = loop_.after(std::min<Clock::duration>(wait, kLastAcknowledgeRetry), [this] {
+  timer_ = loop_.at(Clock::now() + std::min<Clock::duration>(wait, kLastAcknowledgeRetry), [this] {
     timer_.reset();
     acknowledge();
   });

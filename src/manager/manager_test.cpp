@@ -126,7 +126,7 @@ TEST_F(ManagerTest, NoWorkerBeforeTheCoordinatorHasTakenNote) {
   coordinator_->set_hook([&](const std::string& call) -> std::optional<net::Response> {
     if (call != "PUT 1 running" || refusals-- <= 0) return std::nullopt;
     for (const std::string& name : left_behind())
-      started_early |= sys::path_exists(directory_->path("state/jobs/" + name + "/journal"));
+      started_early |= sys::exists(directory_->path("state/jobs/" + name + "/journal"));
     return plain(500, "running");
   });
   run(config(), 1);
