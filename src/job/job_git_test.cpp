@@ -227,6 +227,73 @@ TEST_F(GitTest, CredentialsOfTheUrlAreAnsweredByTheHelper) {
   EXPECT_NE(config.find("url = \"https://git.invalid/g/p.git\""), std::string::npos) << config;
 }
 
+TEST_F(GitTest, GitKnowsTheTokenEverywhereWhenAsked) {
+  runner_.set("url", "https://gitlab.invalid/");
+  member("git_info").set("repo_url", "https://gitlab-ci-token:glcbt-job-token-0123456789@gitlab.invalid/g/p.git");
+  shell(
+      "git config --file home/.gitconfig alias.mine 'config --get user.name'; git config --file home/.gitconfig "
+      "user.name from-home");
+  variable("GIT_STRATEGY", "none");
+  variable("FF_GIT_URLS_WITHOUT_TOKENS", "true");
+  script({"cd /",
+          "printf 'protocol=https\\nhost=gitlab.invalid\\n\\n' | git credential fill | sed "
+          "s/$CI_JOB_TOKEN/the-token/",
+          "git mine"});
+  run();
+  EXPECT_TRUE(result_.success) << log();
+  EXPECT_TRUE(has("\npassword=the-token\n")) << log();
+  EXPECT_TRUE(has("\nfrom-home\n")) << "the user's own configuration still counts";
+}
+
+TEST_F(GitTest, NativeCloneFallsBackToFetchWithAnOldGit) {
+  variable("GIT_STRATEGY", "clone");
+  variable("FF_USE_GIT_NATIVE_CLONE", "true");
+  script({"git log --oneline | wc -l"});
+  run();
+  expect_sources("one");
+}
+
+TEST_F(GitTest, CleanGitConfig) {
+  script({"git config my.key value"});
+  run();
+  member("steps") = json::Value::array();
+  script({"git config --get my.key || echo gone", "git config --get-all include.path | wc -l"});
+  run();
+  EXPECT_TRUE(has("\ngone\n")) << log();
+  runner_.set("clean_git_config", false);
+  member("steps") = json::Value::array();
+  script(
+      {"git config --get my.key || echo gone", "git config my.key value", "git config --get-all include.path | wc -l"});
+  run();
+  commit("two");
+  run();
+  expect_sources("two");
+  EXPECT_TRUE(has("\nvalue\n")) << log();
+  EXPECT_TRUE(has("\n1\n")) << log();
+  runner_.set("clean_git_config", true);
+  run();
+  EXPECT_TRUE(result_.success);
+  EXPECT_FALSE(sys::exists(dir(".git/config")));
+  run();
+  expect_sources("two");
+}
+
+// S4, S21 and the like with the other escapes and evals.
+TEST_F(GitTest, EveryQuotingAndEval) {
+  for (const char* flag : {"FF_POSIXLY_CORRECT_ESCAPES", "FF_USE_LEGACY_BASH_EVAL", "FF_ENABLE_BASH_EXIT_CODE_CHECK"}) {
+    variable(flag, "true");
+    member("steps") = json::Value::array();
+    script({"if true; then", "echo \"it's\" $CI_COMMIT_X", "fi"});
+    variable("CI_COMMIT_X", "a'b\"c", R"("raw":true)");
+    run();
+    expect_sources("one");
+    EXPECT_TRUE(has("\nit's a'b\"c\n")) << flag << log();
+  }
+  runner_.set("shell", "sh");
+  run();
+  expect_sources("one");
+}
+
 struct Hostile {
   const char* name;
   const char* script; // runs in the project directory of the first job
@@ -407,6 +474,20 @@ TEST_F(SubmoduleTest, HostileSubmodules) {
   EXPECT_TRUE(result_.success) << log();
   EXPECT_FALSE(sys::exists(evil)) << log();
   EXPECT_EQ(sys::read_file(dir("mod/nested/name")).value_or(""), "deep\n") << log();
+}
+
+// S10
+TEST_F(SubmoduleTest, UntrackedFilesInUninitialisedSubmodules) {
+  run();
+  ASSERT_TRUE(sys::write_file(dir("mod/untracked"), "x"));
+  variable("GIT_SUBMODULE_STRATEGY", "recursive");
+  variable("GET_SOURCES_ATTEMPTS", "2");
+  variable("FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY", "false");
+  run();
+  EXPECT_TRUE(result_.success) << log();
+  EXPECT_TRUE(sys::exists(dir("mod/nested/name")));
+  EXPECT_TRUE(has("Deleting tracked and untracked files..."));
+  EXPECT_FALSE(has("\nrm '"));
 }
 
 // T9, T10
