@@ -192,6 +192,10 @@ void ActiveJob::worker_ended(const sys::ExitStatus& status) {
   settle(fmt::format("({})", status.message()));
 }
 
+void ActiveJob::spawner_lost() {
+  if (!ended_ && worker_ != 0) watch_adopted();
+}
+
 void ActiveJob::settle(const std::string& how) {
   if (ended_) return;
   auto journal = directory_.read_journal();
@@ -371,6 +375,8 @@ void ActiveJob::log_patch(const Outcome& outcome, const gitlab::PatchResult& res
     case PatchOutcome::kNotFound:
       return base::log::warning("Appending trace to coordinator... not-found", list);
     case PatchOutcome::kRangeMismatch:
+      if (delivery_.probing())
+        return base::log::debug("Appending trace to coordinator...range of the taken over job", list);
       return base::log::warning("Appending trace to coordinator... range mismatch", list);
     case PatchOutcome::kFailed:
       return base::log::warning("Appending trace to coordinator... failed", list);

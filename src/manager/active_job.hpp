@@ -57,6 +57,7 @@ class ActiveJob {
   void interrupt(std::string_view signal_name);
   void abort();
   void worker_ended(const sys::ExitStatus& status);
+  void spawner_lost(); // nobody will tell any more when the worker ends
 
   const JobIdentity& identity() const { return identity_; }
   const config::Runner& runner() const { return runner_; }
@@ -110,7 +111,7 @@ class ActiveJob {
   std::optional<Transport::Id> request_;
   Clock::time_point started_;
   std::string refused_;
-  std::string interrupted_; // the stop signal, when it came before the worker was started
+  std::string interrupted_;   // the stop signal, when it came before the worker was started
   int acknowledge_tries_ = 0; // that failed
   bool ended_ = false;
   bool slot_freed_ = false;

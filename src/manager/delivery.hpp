@@ -57,6 +57,8 @@ class Delivery {
 
   // The job ended with a log of exactly `size` bytes; from now on everything is flushed at once.
   void finish(Time now, std::uint64_t size);
+  // The next patch is only a question.
+  bool probing() const { return probing_; }
   bool finishing() const { return final_size_.has_value(); }
 
   Action next(Time now, std::uint64_t log_size) const;

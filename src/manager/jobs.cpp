@@ -239,7 +239,9 @@ void Manager::worker_exits() {
                        {{"error", exit.error().message()}});
       loop_.unwatch(spawner_.events_fd());
       exit_code_ = 1;
-      return begin_graceful("no spawner");
+      for (auto& job : jobs_) job->spawner_lost();
+      if (stopping_ == Stopping::kNo) begin_graceful("no spawner");
+      return;
     }
     if (!*exit) return;
     for (auto& job : jobs_) {
