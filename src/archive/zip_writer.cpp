@@ -17,6 +17,7 @@
 #include "archive/ordered.hpp"
 #include "archive/source.hpp"
 #include "archive/zip_format.hpp"
+#include "base/utf8.hpp"
 
 namespace archive {
 namespace {
@@ -81,6 +82,9 @@ DosTime dos_time(std::int64_t unix_seconds) {
   return {static_cast<std::uint16_t>(tm.tm_hour << 11 | tm.tm_min << 5 | tm.tm_sec / 2),
           static_cast<std::uint16_t>((tm.tm_year - 80) << 9 | (tm.tm_mon + 1) << 5 | tm.tm_mday)};
 }
+
+// Other names are bytes of no stated encoding, which readers then leave alone.
+std::uint16_t name_flag(const SourceFile& file) { return base::is_valid_utf8(file.path) ? kFlagUtf8 : 0; }
 
 std::string entry_name(const SourceFile& file) { return file.info.is_directory() ? file.path + "/" : file.path; }
 
@@ -209,7 +213,7 @@ class Worker {
 
  private:
   void add(const SourceFile& file, Task& task, Scratch& scratch) const {
-    Record record{.file = &file, .flags = kFlagUtf8, .offset = task.out.size()};
+    Record record{.file = &file, .flags = name_flag(file), .offset = task.out.size()};
     if (file.info.is_directory()) {
       put_local_header(task.out, record);
     } else if (!(file.info.is_symlink() ? read_link(file, scratch, task) : read_file(file, scratch, task))) {
@@ -327,7 +331,7 @@ class Planner {
     bool store = deflate_level(options_.level) == 0;
     large_->record = Record{.file = &file,
                             .method = store ? kStore : kDeflate,
-                            .flags = static_cast<std::uint16_t>(kFlagUtf8 | (store ? 0 : kFlagDescriptor)),
+                            .flags = static_cast<std::uint16_t>(name_flag(file) | (store ? 0 : kFlagDescriptor)),
                             .zip64 = source->size >= kZip64From};
     size_ = source->size;
     offset_ = 0;

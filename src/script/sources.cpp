@@ -166,6 +166,8 @@ void write_init(Writer& w, const BuildInfo& info, const std::string& template_di
   w.begin("[ \"$fr_fresh\" = 1 ]");
   w.notice("Created fresh repository.");
   w.otherwise();
+  // As upstream says it where there was no configuration any more.
+  if (git.clean_config_after) w.notice("Created fresh repository.");
   // An index that cannot be read, or that tells git to look away from files, makes way for a new one.
   const std::string flags = w.quote(info.temp_file("git-index-flags"));
   w.line(fmt::format("fr_git ls-files -v > {0} 2>/dev/null && ! grep -q '^[a-zS] ' {0} || rm -f .git/index", flags));
