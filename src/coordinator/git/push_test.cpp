@@ -219,6 +219,17 @@ TEST_F(Push, PipelinesKeepTheirCommits) {
   EXPECT_EQ(fetched.code, 0) << fetched.text;
 }
 
+TEST_F(Push, APlayedJobFindsItsCommitAfterThePipelineHasPassed) {
+  std::int64_t id = pipeline("a: {script: [a]}\ngate: {script: [b], when: manual}\n");
+  run("a", "success");
+  std::string ref = fmt::format("refs/pipelines/{}", id);
+  EXPECT_TRUE(eventually([&] { return !has_ref(ref); }));
+  ASSERT_EQ(act(job_id(id, "gate"), "play").status, 200);
+  EXPECT_TRUE(has_ref(ref));
+  run("gate", "success");
+  EXPECT_TRUE(eventually([&] { return !has_ref(ref); }));
+}
+
 TEST_F(Push, RenamedAndDeletedProjects) {
   std::int64_t id = pipeline("a: {script: [a]}\nb: {script: [b]}\n");
   Handed job = start();

@@ -182,6 +182,15 @@ void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
     if (done) return Outcome<Reply>(empty_reply(204));
     return done;
   });
+  api.post("/projects/:id/jobs/:job_id/artifacts/keep", [](Call& call) {
+    return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+      std::int64_t id = row.integer("id");
+      if (row.is_null("artifacts_expire_at")) return std::unexpected(not_found(""));
+      API_CHECK(tx.execute("UPDATE artifacts SET expire_at = NULL WHERE job_id = ?", {id}));
+      API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = NULL WHERE id = ?", {id}));
+      return id;
+    });
+  });
   api.post("/projects/:id/jobs/:job_id/cancel", [work](Call& call) {
     return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
       API_CHECK(work->service.cancel_job(tx, row.integer("id")));

@@ -52,6 +52,12 @@ Outcome<Reply> list_pipelines(Call& call) {
     where += fmt::format(" AND {} = ?", column);
     binds.emplace_back(*value);
   }
+  if (auto username = call.params.text("username")) {
+    where += " AND user_id IN (SELECT id FROM users WHERE lower(username) = ?)";
+    binds.emplace_back(base::to_lower(*username));
+  }
+  if (auto broken = call.params.boolean("yaml_errors"))
+    where += *broken ? " AND yaml_errors IS NOT NULL" : " AND yaml_errors IS NULL";
   if (scope == "running" || scope == "pending") where += fmt::format(" AND status = '{}'", *scope);
   if (scope == "finished") where += " AND status IN ('success', 'failed', 'canceled')";
   if (scope == "branches") where += " AND ref_type = 'branch'";
@@ -261,6 +267,15 @@ void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
           {.auth = Auth::kOptional});
   api.get("/projects/:id/pipelines/:pipeline_id/jobs", pipeline_jobs, {.auth = Auth::kOptional});
   api.get("/projects/:id/pipelines/:pipeline_id/variables", pipeline_variables);
+  // Downstream pipelines: there are none without `trigger`, which the language refuses.
+  api.get("/projects/:id/pipelines/:pipeline_id/bridges",
+          [](Call& call) {
+            return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+              API_CHECK(find_pipeline(tx, call));
+              return json_reply(200, json::Value::array());
+            });
+          },
+          {.auth = Auth::kOptional});
   api.post("/projects/:id/pipelines/:pipeline_id/cancel", [work](Call& call) {
     return change_pipeline(call, 200, [&](Transaction& tx, const Row& row) {
       return work->service.cancel_pipeline(tx, row.integer("id"), call.identity.user_id);

@@ -85,16 +85,20 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
 }
 
 base::Status Service::refresh_pipeline(Transaction& tx, std::int64_t pipeline_id, ci::Status status, bool started) {
-  auto row = FR_TRY(tx.query_one("SELECT project_id, status FROM pipelines WHERE id = ?", {pipeline_id}));
+  auto row = FR_TRY(tx.query_one("SELECT project_id, sha, status FROM pipelines WHERE id = ?", {pipeline_id}));
   if (!row) return {};
   std::int64_t now = app_.now();
   bool complete = ci::is_complete(status);
+  bool was_complete = ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated));
+  // Played or retried: its jobs fetch the commit by the pipeline's ref again.
+  if (was_complete && !complete)
+    FR_CHECK(git::Repository(app_, row->integer("project_id")).pin(pipeline_id, row->text("sha")));
   FR_CHECK(
       tx.execute("UPDATE pipelines SET status = ?, updated_at = ?, "
                  "started_at = CASE WHEN started_at IS NULL AND ? THEN ? ELSE started_at END, "
                  "finished_at = CASE WHEN ? THEN coalesce(finished_at, ?) ELSE NULL END WHERE id = ?",
                  {ci::to_string(status), now, started, now, complete, now, pipeline_id}));
-  if (complete && !ci::is_complete(ci::parse_status(row->text("status")).value_or(ci::Status::kCreated))) {
+  if (complete && !was_complete) {
     FR_CHECK(
         tx.execute("UPDATE pipelines SET coverage = (SELECT avg(coverage) FROM jobs WHERE pipeline_id = ? AND "
                    "retried = 0) WHERE id = ?",
@@ -206,11 +210,6 @@ base::Result<std::int64_t> Service::clone_job(Transaction& tx, const Row& old, s
                  "SELECT ?, name, artifacts, optional FROM job_needs WHERE job_id = ?",
                  {id, old_id}));
   FR_CHECK(tx.execute("UPDATE jobs SET retried = 1 WHERE id = ?", {old_id}));
-  auto pipeline =
-      FR_TRY(tx.query_one("SELECT project_id, sha FROM pipelines WHERE id = ?", {old.integer("pipeline_id")}));
-  if (pipeline)
-    FR_CHECK(
-        git::Repository(app_, pipeline->integer("project_id")).pin(old.integer("pipeline_id"), pipeline->text("sha")));
   return id;
 }
 

@@ -27,7 +27,7 @@ namespace coordinator::queue {
 inline constexpr std::int64_t kHousekeepingSeconds = 5;
 inline constexpr std::int64_t kAcknowledgeSeconds = 120;  // a handed-out job waits this long for PUT running
 inline constexpr std::int64_t kLostAfterSeconds = 10;     // … or this long, once its manager polls without it
-inline constexpr int kMostLosses = 5;                     // … and so often in a row before it is failed
+inline constexpr int kMostLosses = 10;                    // … and so often in a row before it is failed
 inline constexpr std::int64_t kNoUpdatesSeconds = 600;    // a running job without any call
 inline constexpr std::int64_t kCancelingSeconds = 3600;   // a canceling job whose runner never reports
 inline constexpr std::int64_t kTimeoutGraceSeconds = 900; // beyond the job's own timeout

@@ -236,6 +236,7 @@ TEST_F(RunnerJobs, CoverageOutOfTheLog) {
   EXPECT_EQ(patch(job, "total: 10.0%\ntotal: 83.5%\n", "0-25").status, 202);
   EXPECT_EQ(update(job, "success").status, 200);
   EXPECT_DOUBLE_EQ(jobs(id)["a"]["coverage"].as_number(), 83.5);
+  run("b", "success");
   EXPECT_DOUBLE_EQ(show(id)["coverage"].as_number(), 83.5);
 }
 
