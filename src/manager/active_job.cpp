@@ -254,6 +254,17 @@ void ActiveJob::abort() {
   if (worker_ != 0) control("abort");
 }
 
+void ActiveJob::server_is_back() {
+  if (dropped_ || request_) return;
+  if (acknowledge_tries_ > 0 && worker_ == 0 && !ended_) {
+    if (timer_) loop_.cancel(*timer_);
+    timer_.reset();
+    return acknowledge();
+  }
+  delivery_.server_is_back(Clock::now());
+  pump();
+}
+
 // ---- delivery -----------------------------------------------------------------------------------------------------
 
 std::uint64_t ActiveJob::log_size() const {
@@ -460,6 +471,7 @@ void ActiveJob::free_slot() {
 
 void ActiveJob::drop() {
   ended_ = true;
+  dropped_ = true;
   if (auto removed = directory_.remove(); !removed)
     base::log::warning("Cannot remove a job's directory",
                        {{"directory", directory_.path()}, {"error", removed.error().message()}});

@@ -56,6 +56,8 @@ class ActiveJob {
   // The runner process was told to stop.
   void interrupt(std::string_view signal_name);
   void abort();
+  // The server answers again after a time without.
+  void server_is_back();
   void worker_ended(const sys::ExitStatus& status);
   void spawner_lost(); // nobody will tell any more when the worker ends
 
@@ -115,6 +117,7 @@ class ActiveJob {
   int acknowledge_tries_ = 0; // that failed
   bool ended_ = false;
   bool slot_freed_ = false;
+  bool dropped_ = false;
   bool cancel_sent_ = false;
   bool abort_sent_ = false;
   bool postponed_told_ = false;

@@ -119,6 +119,11 @@ void Delivery::on_patch(Time now, const gitlab::PatchResult& result) {
   }
 }
 
+void Delivery::server_is_back(Time now) {
+  if (final_size_ && tries_ > 0) not_before_ = std::min(not_before_, now);
+  if (!final_size_ && failed_patches_ > 0) next_tick_ = std::min(next_tick_, now);
+}
+
 void Delivery::on_update(Time now, const gitlab::UpdateResult& result) {
   cancel_requested_ = cancel_requested_ || result.cancel_requested;
   if (!final_size_) { // a touch

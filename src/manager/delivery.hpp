@@ -65,6 +65,8 @@ class Delivery {
 
   void on_patch(Time now, const gitlab::PatchResult& result);
   void on_update(Time now, const gitlab::UpdateResult& result);
+  // The server answers again after a time without: what waits for a better moment need not wait longer.
+  void server_is_back(Time now);
 
   // The server does not know this job as ours any more; the worker must stop.
   bool aborted() const { return aborted_; }

@@ -112,6 +112,28 @@ TEST(Delivery, MismatchGoesOnWhereTheServerIs) {
   EXPECT_EQ(patch.size, 130u);
 }
 
+TEST(Delivery, NothingWaitsWhenTheServerIsBack) {
+  Bench bench;
+  bench.log = 100;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(bench.wait().kind, Kind::kPatch);
+    bench.patched(PatchOutcome::kFailed);
+  }
+  auto before = bench.clock.now();
+  bench.delivery.server_is_back(before);
+  EXPECT_EQ(bench.wait().kind, Kind::kPatch);
+  bench.patched(PatchOutcome::kSucceeded, 100);
+  bench.delivery.finish(bench.clock.now(), 100);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(bench.wait().kind, Kind::kFinal);
+    bench.updated(UpdateOutcome::kFailed);
+  }
+  before = bench.clock.now();
+  bench.delivery.server_is_back(before);
+  EXPECT_EQ(bench.wait().kind, Kind::kFinal);
+  EXPECT_EQ(bench.clock.now(), before);
+}
+
 TEST(Delivery, FailedAndMissingPatchesAreTriedAgain) {
   Bench bench;
   bench.log = 100;

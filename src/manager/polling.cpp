@@ -16,7 +16,7 @@
 namespace manager {
 namespace {
 
-constexpr std::chrono::seconds kMaxNetworkBackoff{60};
+constexpr std::chrono::seconds kMaxNetworkBackoff{15};
 // An unanswered poll of this age is one that the server holds until there is news.
 constexpr std::chrono::seconds kWaiting{1};
 
@@ -190,6 +190,9 @@ void Manager::answered(const RunnerRef& state, Transport::Id id, bool hinted, Ou
     return open.id == id;
   });
   const config::Runner& runner = state->runner;
+  if (state->network_failures > 0 && outcome.answer.status != 0)
+    for (auto& job : jobs_)
+      if (job->runner().url == runner.url) job->server_is_back();
   TokenState& token = tokens_[token_key(runner)];
   --token.polls;
   JobRequestOutcome kind = gitlab::classify_job_request(outcome.answer);
