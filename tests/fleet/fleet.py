@@ -1,4 +1,5 @@
 """One coordinator, several agents that share a runner token, a project, and pipelines by git push."""
+import http.client
 import json
 import os
 import secrets
@@ -206,8 +207,11 @@ class Fleet:
         return self.request("GET", "projects/%d/jobs/%d/trace" % (self.project["id"], job_id))
 
     def finished(self, pipelines):
-        """All jobs once the last has ended, else None."""
-        jobs = [job for pipeline in pipelines for job in self.jobs(pipeline)]
+        """All jobs once the last has ended, else None, as while the coordinator is away."""
+        try:
+            jobs = [job for pipeline in pipelines for job in self.jobs(pipeline)]
+        except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
+            return None
         return jobs if all(job["status"] in FINISHED for job in jobs) else None
 
     def read_ledger(self):

@@ -198,6 +198,33 @@ def coordinator_killed(fleet):
     return check_all(fleet, finish(fleet, pipelines))
 
 
+def nobody_is_safe(fleet):
+    """Managers and the coordinator killed at random in one storm."""
+    fleet.start()
+    pipelines = [fleet.push("all-%d" % i, pipeline(fleet, max(JOBS // 8, 10), "1", fetch=False)) for i in range(2)]
+    over = threading.Event()
+
+    def kill():
+        while not over.wait(choice.uniform(0.2, 1.8) * KILL_EVERY):
+            if choice.random() < 0.2:
+                fleet.kill_coordinator()
+                over.wait(choice.random())
+                fleet.start_coordinator()
+            else:
+                agent = choice.choice(fleet.agents)
+                agent.kill()
+                agent.start()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        jobs = finish(fleet, pipelines)
+    finally:
+        over.set()
+        killer.join()
+    return check_all(fleet, jobs)
+
+
 def coordinator_frozen(fleet):
     """A network that swallows everything for a while: the coordinator is stopped, connections stay open."""
     fleet.start()
@@ -335,7 +362,7 @@ def drained(fleet):
     return problems + check_all(fleet, finish(fleet, pipelines))
 
 
-SCENARIOS = [storm, all_at_once, coordinator_killed, coordinator_frozen, worker_killed, worker_killed_unwatched,
+SCENARIOS = [storm, nobody_is_safe, all_at_once, coordinator_killed, coordinator_frozen, worker_killed, worker_killed_unwatched,
              everything_killed, terminated, taken_over_then_terminated, canceled_after_take_over, drained]
 
 
