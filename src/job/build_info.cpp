@@ -45,7 +45,7 @@ class CacheBuilder {
     out.on_failure = fits(in.when, false);
     const std::string raw = in.key.empty() ? transfer::default_cache_key(payload_.job_info.name, payload_.git_info.ref)
                                            : expand(sources_.variables, in.key);
-    const auto own = candidate(raw, out);
+    const auto own = candidate(raw, out.notices_before);
     if (!own) {
       out.skip_reason = "empty cache key";
       return out;
@@ -57,10 +57,10 @@ class CacheBuilder {
   }
 
  private:
-  std::optional<script::CacheCandidate> candidate(const std::string& raw, script::Cache& cache) const {
+  std::optional<script::CacheCandidate> candidate(const std::string& raw, std::vector<std::string>& notices) const {
     const bool hash = sources_.settings.on("FF_HASH_CACHE_KEYS");
     const transfer::CacheKey key = transfer::make_cache_key(raw, hash);
-    if (!key.warning.empty()) cache.notices_before.push_back(key.warning);
+    if (!key.warning.empty()) notices.push_back(key.warning);
     if (key.human.empty()) return std::nullopt;
     const std::string& directory = sources_.directories.cache_dir;
     const auto file = [&](const std::string& path_key) {
@@ -81,14 +81,14 @@ class CacheBuilder {
     for (const auto& key : in.fallback_keys) {
       const std::string raw = expand(sources_.variables, key);
       if (raw.empty()) continue;
-      if (auto fallback = candidate(raw, out)) out.candidates.push_back(std::move(*fallback));
+      if (auto fallback = candidate(raw, out.fallback_notices)) out.candidates.push_back(std::move(*fallback));
     }
     const std::string global = value_of(sources_.variables, "CACHE_FALLBACK_KEY");
     if (global.empty()) return;
-    auto fallback = candidate(expand(sources_.variables, global), out);
+    auto fallback = candidate(expand(sources_.variables, global), out.fallback_notices);
     if (!fallback) return;
     if (transfer::is_reserved_fallback_key(fallback->key))
-      out.notices_before.push_back(
+      out.fallback_notices.push_back(
           fmt::format("CACHE_FALLBACK_KEY \"{}\" not allowed to end in \"-protected\"", fallback->key));
     else
       out.candidates.push_back(std::move(*fallback));

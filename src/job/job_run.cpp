@@ -192,9 +192,10 @@ std::optional<Failure> JobRun::run_stages(const sys::CancelToken& prepare) {
   const sys::CancelSource sources(
       cancel_.job(), after(limit),
       fmt::format("get sources timeout: exceeded timeout of {}", base::format_go_duration(limit)));
-  const Stage get_sources{.name = "get_sources",
-                          .write = [this] { return script::get_sources(*build_); },
-                          .without_shell = [this] { return sources_without_git(); }};
+  Stage get_sources{.name = "get_sources", .write = [this] { return script::get_sources(*build_); }};
+  const auto strategy = build_->git.strategy;
+  if (strategy == script::GitStrategy::kNone || strategy == script::GitStrategy::kEmpty)
+    get_sources.without_shell = [this] { return sources_without_git(); };
   const Stage clear{.name = "clear_worktree", .write = [this] { return script::clear_worktree(*build_); }};
   const auto end = attempt_stage(get_sources, job_.settings.get_sources_attempts, sources.token(),
                                  [&] { return run_stage(clear, sources.token()); });
@@ -379,9 +380,7 @@ JobRun::StageEnd JobRun::attempt_stage(const Stage& stage, std::int64_t attempts
 
 // GIT_STRATEGY none and empty need no shell: notices and a directory.
 std::optional<JobRun::StageEnd> JobRun::sources_without_git() {
-  const auto strategy = build_->git.strategy;
-  const bool empty = strategy == script::GitStrategy::kEmpty;
-  if (!empty && strategy != script::GitStrategy::kNone) return std::nullopt;
+  const bool empty = build_->git.strategy == script::GitStrategy::kEmpty;
   if (build_->tokenless_git_everywhere || !script::exports_are_harmless(*build_)) return std::nullopt;
   const auto notice = [&](std::string_view text) {
     log_.write(trace::kStageOut, fmt::format("\x1b[32;1m{}\x1b[0;m\n", text));

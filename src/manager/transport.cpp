@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/duration.hpp"
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
@@ -112,7 +113,7 @@ void Transport::finished(Id id, base::Result<net::HttpResponse> result) {
   if (!wait) return complete(id);
   base::log::info("Waiting before making the next call",
                   {{"context", "ratelimit-requester-gitlab-request"},
-                   {"duration", std::to_string(wait->count()) + "ms"},
+                   {"duration", base::format_go_duration(*wait)},
                    {"method", pending.request.method},
                    {"url", pending.request.url.substr(0, pending.request.url.find('?'))}});
   pending.timer = loop_.after(*wait, [this, id] { attempt(id); });

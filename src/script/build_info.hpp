@@ -82,8 +82,9 @@ struct CacheCandidate {
   std::string alternate_file; // under the other naming scheme
 };
 struct Cache {
-  std::vector<std::string> notices_before; // warnings of the sanitiser
-  std::string skip_reason;                 // not empty: nothing but "Skipping cache … due to <reason>"
+  std::vector<std::string> notices_before;   // warnings of the sanitiser
+  std::vector<std::string> fallback_notices; // the same of the other candidates, for restoring only
+  std::string skip_reason;                   // not empty: nothing but "Skipping cache … due to <reason>"
   bool pull = true;
   bool push = true;
   bool on_success = true;

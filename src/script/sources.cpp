@@ -179,6 +179,7 @@ void write_init(Writer& w, const BuildInfo& info, const std::string& template_di
 }
 
 void write_checkout(Writer& w, const GitSources& git) {
+  w.line("fr_step=checkout");
   w.notice(fmt::format("Checking out {} as detached HEAD (ref is {})...", git.sha.substr(0, 8), git.ref));
   std::vector<std::string> checkout = {"fr_with_access", "fr_git", "-c", "submodule.recurse=false"};
   if (git.proactive_auth && !git.host_url.empty())
@@ -188,6 +189,7 @@ void write_checkout(Writer& w, const GitSources& git) {
   if (git.clean_flags.empty()) return;
   std::vector<std::string> clean = {"fr_with_access", "fr_git", "clean"};
   clean.insert(clean.end(), git.clean_flags.begin(), git.clean_flags.end());
+  w.line("fr_step=clean");
   w.line(w.words(clean) + " || return");
 }
 
@@ -196,6 +198,7 @@ void write_sources_function(Writer& w, const BuildInfo& info, const std::string&
                             const std::string& extension_file) {
   const GitSources& git = info.git;
   w.line("fr_sources() {");
+  w.line("fr_step=fetch");
   const bool native = git.native_clone && git.strategy == GitStrategy::kClone;
   if (native) {
     // --revision came with git 2.49.
@@ -249,7 +252,12 @@ void write_clone_or_fetch(Writer& w, const BuildInfo& info) {
   w.line(":");
   w.otherwise();
   w.line("fr_status=$?");
-  w.line("[ \"$fr_fresh\" = 0 ] && fr_remote_has_it || exit \"$fr_status\"");
+  // Neither flags of the user that git does not know nor a server that failed once are the repository's fault.
+  w.line("[ \"$fr_fresh\" = 0 ] && [ $fr_step != clean ] && fr_remote_has_it || exit \"$fr_status\"");
+  w.begin(fmt::format("[ $fr_step = fetch ] && (cd {} && GIT_DIR=.git fr_fetch) >/dev/null 2>&1",
+                      w.quote(info.project_dir)));
+  w.line("exit \"$fr_status\"");
+  w.end();
   w.warning("The repository left by an earlier job cannot be used; replacing it by a fresh one.");
   w.line(fmt::format("rm -rf {}", w.quote(info.project_dir + "/.git")));
   w.line("fr_fresh=1");

@@ -142,12 +142,14 @@ Text restore_cache(const BuildInfo& info) {
     if (!cache.has_content()) continue;
     if (!cache.policy_error.empty()) return base::fail(base::ErrorKind::kInvalidInput, cache.policy_error);
     for (const auto& text : cache.notices_before) w.warning(text);
-    if (!cache.skip_reason.empty())
+    if (!cache.skip_reason.empty()) {
       w.notice(fmt::format("Skipping cache extraction due to {}", cache.skip_reason));
-    else if (!cache.pull)
+    } else if (!cache.pull) {
       w.notice(fmt::format("Not downloading cache {} due to policy", cache.candidates.front().key));
-    else
+    } else {
+      for (const auto& text : cache.fallback_notices) w.warning(text);
       with_runner_command(w, info, "Extracting cache", [&] { extract_candidates(w, info, cache, 0); });
+    }
   }
   return w.finish();
 }

@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "base/duration.hpp"
 #include "base/hash.hpp"
 #include "base/strings.hpp"
 #include "base/version.hpp"
@@ -87,7 +88,7 @@ base::Result<Reply> JobClient::send(net::HttpRequest request, const std::string&
     auto wait =
         gitlab::retry_wait(reply.answer, attempt++, now.count(), std::uniform_real_distribution<double>(0, 1)(random));
     if (!wait) return reply;
-    info("Waiting before making the next call", {{"duration", fmt::format("{}ms", wait->count())}});
+    info("Waiting before making the next call", {{"duration", base::format_go_duration(*wait)}});
     sys::CancelToken().wait_for(*wait);
   }
 }
