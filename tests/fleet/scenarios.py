@@ -362,8 +362,8 @@ def drained(fleet):
     return problems + check_all(fleet, finish(fleet, pipelines))
 
 
-SCENARIOS = [storm, nobody_is_safe, all_at_once, coordinator_killed, coordinator_frozen, worker_killed, worker_killed_unwatched,
-             everything_killed, terminated, taken_over_then_terminated, canceled_after_take_over, drained]
+SCENARIOS = [storm, nobody_is_safe, all_at_once, coordinator_killed, coordinator_frozen, worker_killed,
+             worker_killed_unwatched, everything_killed, terminated, taken_over_then_terminated, canceled_after_take_over, drained]
 
 
 def run(scenario, binary):
