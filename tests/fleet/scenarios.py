@@ -363,7 +363,8 @@ def drained(fleet):
 
 
 SCENARIOS = [storm, nobody_is_safe, all_at_once, coordinator_killed, coordinator_frozen, worker_killed,
-             worker_killed_unwatched, everything_killed, terminated, taken_over_then_terminated, canceled_after_take_over, drained]
+             worker_killed_unwatched, everything_killed, terminated, taken_over_then_terminated,
+             canceled_after_take_over, drained]
 
 
 def run(scenario, binary):
