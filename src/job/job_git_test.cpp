@@ -198,9 +198,11 @@ TEST_F(GitTest, TheTokenIsNowhereButInTheEnvironment) {
   runner_.set("pre_get_sources_script", "echo hook");
   runner_.set("url", "https://gitlab.invalid/");
   script({"grep -rF \"$CI_JOB_TOKEN\" .git ../project-7.tmp && exit 9 || true",
-          "cat ../project-7.tmp/.gitlab-runner.ext.conf",
+          "cat ../project-7.tmp/.gitlab-runner.*.conf",
           "git config --get-urlmatch credential.username https://gitlab.invalid/g/p.git",
           "printf 'protocol=https\\nhost=gitlab.invalid\\n\\n' | git credential fill | sed s/$CI_JOB_TOKEN/the-token/",
+          "cd /; printf 'protocol=https\\nhost=gitlab.invalid\\n\\n' | git credential fill | grep -c password; cd - "
+          ">/dev/null",
           "printf 'protocol=https\\nhost=elsewhere.invalid\\n\\n' | GIT_TERMINAL_PROMPT=0 git credential fill || echo "
           "none",
           "git remote get-url origin"});
@@ -208,9 +210,10 @@ TEST_F(GitTest, TheTokenIsNowhereButInTheEnvironment) {
   EXPECT_TRUE(result_.success) << log();
   EXPECT_TRUE(has("\ngitlab-ci-token\n")) << log();
   EXPECT_TRUE(has("\npassword=the-token\n")) << log();
+  EXPECT_TRUE(has("\n1\n")) << "outside of the project, too: " << log();
   EXPECT_TRUE(has("\nnone\n")) << log();
   EXPECT_FALSE(has(token));
-  EXPECT_FALSE(sys::exists(dir() + ".tmp/.gitlab-runner.ext.conf")) << "gone with the job";
+  EXPECT_TRUE(sys::list_directory(dir() + ".tmp")->size() <= 1) << "gone with the job, but for the template";
 }
 
 TEST_F(GitTest, CredentialsOfTheUrlAreAnsweredByTheHelper) {
@@ -257,13 +260,13 @@ TEST_F(GitTest, CleanGitConfig) {
   script({"git config my.key value"});
   run();
   member("steps") = json::Value::array();
-  script({"git config --get my.key || echo gone", "git config --get-all include.path | wc -l"});
+  script({"git config --get my.key || echo gone", "git config --local --no-includes --get-all include.path | wc -l"});
   run();
   EXPECT_TRUE(has("\ngone\n")) << log();
   runner_.set("clean_git_config", false);
   member("steps") = json::Value::array();
-  script(
-      {"git config --get my.key || echo gone", "git config my.key value", "git config --get-all include.path | wc -l"});
+  script({"git config --get my.key || echo gone", "git config my.key value",
+          "git config --local --no-includes --get-all include.path | wc -l"});
   run();
   commit("two");
   run();
@@ -276,6 +279,7 @@ TEST_F(GitTest, CleanGitConfig) {
   EXPECT_FALSE(sys::exists(dir(".git/config")));
   run();
   expect_sources("two");
+  EXPECT_TRUE(has("Created fresh repository."));
 }
 
 // S4, S21 and the like with the other escapes and evals.

@@ -24,23 +24,29 @@ std::string credential_section(const GitCredential& credential) {
                      git_config_quote(credential.username));
 }
 
-// The file that .git/config includes: what belongs to this job only. It goes when the job ends.
-std::string extension_config(const GitSources& git) {
+// What git has to know wherever it runs in this job, submodules included: .gitlab-runner.cred.conf. Both files go when
+// the job ends.
+std::string access_config(const GitSources& git) {
   std::string out;
-  if (git.correlation_id || !git.tls.empty()) {
-    if (git.correlation_id)
-      out += fmt::format("[http]\n\textraHeader = {}\n",
-                         git_config_quote("X-Gitaly-Correlation-ID: " + *git.correlation_id));
-    if (!git.tls.empty() && !git.host_url.empty()) {
-      out += fmt::format("[http {}]\n", git_config_quote(git.host_url));
-      for (const auto& [key, path] : git.tls) out += fmt::format("\t{} = {}\n", key, git_config_quote(path));
-    }
+  if (!git.tls.empty() && !git.host_url.empty()) {
+    out += fmt::format("[http {}]\n", git_config_quote(git.host_url));
+    for (const auto& [key, path] : git.tls) out += fmt::format("\t{} = {}\n", key, git_config_quote(path));
   }
-  if (git.bundle_uris) out += "[transfer]\n\tbundleURI = true\n";
   for (const auto& [to, from] : git.instead_of)
     out += fmt::format("[url {}]\n\tinsteadOf = {}\n", git_config_quote(to), git_config_quote(from));
   for (const auto& credential : git.credentials) out += credential_section(credential);
   return out;
+}
+
+// The file that .git/config includes.
+std::string extension_config(const BuildInfo& info) {
+  const GitSources& git = info.git;
+  std::string out;
+  if (git.correlation_id)
+    out += fmt::format("[http]\n\textraHeader = {}\n",
+                       git_config_quote("X-Gitaly-Correlation-ID: " + *git.correlation_id));
+  if (git.bundle_uris) out += "[transfer]\n\tbundleURI = true\n";
+  return out + fmt::format("[include]\n\tpath = {}\n", git_config_quote(info.temp_file(kAccessConfig)));
 }
 
 std::string template_config(const BuildInfo& info, const std::string& extension_file) {
@@ -163,8 +169,13 @@ void write_init(Writer& w, const BuildInfo& info, const std::string& template_di
     w.line(fmt::format("git config --replace-all include.path {} '\\.gitlab-runner\\.ext\\.conf$' || return",
                        w.quote(extension_file)));
   }
+  // With its configuration always thrown away, a repository counts as new each time.
+  if (git.clean_config_after) w.notice("Created fresh repository.");
   w.begin("[ \"$fr_fresh\" = 1 ]");
-  w.notice("Created fresh repository.");
+  if (git.clean_config_after)
+    w.line(":");
+  else
+    w.notice("Created fresh repository.");
   w.otherwise();
   // As upstream says it where there was no configuration any more.
   if (git.clean_config_after) w.notice("Created fresh repository.");
@@ -241,7 +252,8 @@ void write_clone_or_fetch(Writer& w, const BuildInfo& info) {
   }
   w.line(fmt::format("rm -rf {0} && mkdir -p {0}", w.quote(template_dir)));
   write_config_file(w, template_dir + "/config", template_config(info, extension_file));
-  write_config_file(w, extension_file, extension_config(git));
+  write_config_file(w, extension_file, extension_config(info));
+  write_config_file(w, info.temp_file(kAccessConfig), access_config(git));
   w.export_variable("GLR_EXT_GIT_CONFIG_PATH", extension_file);
   if (git.correlation_id) w.notice(fmt::format("Gitaly correlation ID: {}", *git.correlation_id));
   if (git.safe_directory) w.command({"git", "config", "--global", "--add", "safe.directory", info.project_dir});

@@ -259,9 +259,10 @@ Text cleanup_file_variables(const BuildInfo& info) {
 
 std::vector<std::string> temporary_files(const BuildInfo& info) {
   std::vector<std::string> paths;
-  for (std::string_view name : {"gitlab_runner_env", "masking.db", ".gitlab-runner.ext.conf", ".glr.gconf",
-                                "gitlab_runner_cache_env", "git-index-flags"})
-    paths.push_back(info.temp_file(name));
+  static constexpr std::string_view kNames[] = {"gitlab_runner_env", "masking.db", ".gitlab-runner.ext.conf",
+                                                kAccessConfig,       ".glr.gconf", "gitlab_runner_cache_env",
+                                                "git-index-flags"};
+  for (std::string_view name : kNames) paths.push_back(info.temp_file(name));
   for (const auto& variable : info.variables)
     if (variable.file && variable.key.find('/') == std::string::npos) paths.push_back(info.temp_file(variable.key));
   return paths;

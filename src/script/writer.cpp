@@ -196,7 +196,22 @@ void Writer::exports(bool files) {
   export_variable("GITLAB_ENV", env_file);
   make_directory(info_.temp_dir);
   load_environment_file(env_file);
+  git_access();
   if (info_.tokenless_git_everywhere) export_variable("GIT_CONFIG_GLOBAL", info_.temp_file(".glr.gconf"));
+}
+
+// Every git of the job reads the access file, those that `git submodule` starts too, which do not look into
+// .git/config. Appended to what the job may have put there itself. Git before 2.31 knows only the include in
+// .git/config.
+void Writer::git_access() {
+  const auto strategy = info_.git.strategy;
+  if (strategy == GitStrategy::kNone || strategy == GitStrategy::kEmpty) return;
+  line("fr_n=${GIT_CONFIG_COUNT:-0}");
+  line(
+      fmt::format("case $fr_n in *[!0-9]* | 0?*) ;; *) export GIT_CONFIG_COUNT=$((fr_n + 1)) "
+                  "\"GIT_CONFIG_KEY_$fr_n=include.path\" \"GIT_CONFIG_VALUE_$fr_n\"={} ;; esac",
+                  quote(info_.temp_file(kAccessConfig))));
+  line("unset fr_n");
 }
 
 void Writer::file_variables() {

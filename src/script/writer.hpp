@@ -12,6 +12,9 @@
 
 namespace script {
 
+// Below the temporary directory: how git gets at the server.
+inline constexpr std::string_view kAccessConfig = ".gitlab-runner.cred.conf";
+
 class Writer {
  public:
   explicit Writer(const BuildInfo& info);
@@ -51,6 +54,7 @@ class Writer {
  private:
   void echo(std::string_view text);
   void file_variables();
+  void git_access();
   void load_environment_file(const std::string& path);
 
   const BuildInfo& info_;
