@@ -7,6 +7,7 @@ import zlib
 from payloads import archive, payload, variable
 from run_cases import Case
 
+KEEP = ("patch", "put", "upload", "limit", "own", "after", "raw", "request", "runner", "home")
 OK = {"state": "success", "reason": "", "exit_code": 0}
 
 
@@ -15,12 +16,12 @@ def failed(code, **more):
 
 
 def script(name, lines, expect, **more):
-    keep = {k: more.pop(k) for k in ("patch", "put", "upload", "limit", "own", "after", "raw") if k in more}
+    keep = {k: more.pop(k) for k in KEEP if k in more}
     return Case(name, lambda world: payload(lines, **more), expect, **keep)
 
 
 def with_git(name, lines, expect, jobs=1, strategies=("fetch",), files=None, first=None, **more):
-    keep = {k: more.pop(k) for k in ("patch", "put", "upload", "limit", "own", "after") if k in more}
+    keep = {k: more.pop(k) for k in KEEP if k in more}
     repository = "group/%s.git" % name.replace(" ", "-").replace(":", "")
 
     def make(world):
@@ -194,7 +195,7 @@ def sources():
     yield with_git("fetch twice", ["cat README.md"], {**OK, "has": ["hello", "Fetching changes with git depth set to 20..."]},
                    strategies=("fetch", "fetch"))
     yield with_git("none", ["echo dir-$(ls | wc -l)"], {**OK, "has": ["Skipping Git repository setup", "dir-0"]}, strategies=("none",))
-    yield with_git("empty", ["echo dir-$(ls -A | wc -l)"], {**OK, "has": ["creating an empty build directory", "dir-0"]}, strategies=("empty",))
+    yield with_git("strategy empty", ["echo dir-$(ls -A | wc -l)"], {**OK, "has": ["creating an empty build directory", "dir-0"]}, strategies=("empty",))
     yield with_git("untracked files are cleaned", ["ls", "touch left-over"], {**OK, "has": ["Removing left-over"]},
                    strategies=("fetch", "fetch"))
     yield with_git("no token on disk", ["! grep -rq glcbt- .git/config", "git remote get-url origin"],
@@ -304,5 +305,8 @@ def payload_errors():
 
 
 def all_cases():
+    import importlib
     for group in (results, after_scripts, variables, masking, processes, cancel, sources, artifacts, caches, payload_errors):
         yield from group()
+    for name in ("steps", "variables", "sources", "cancel", "transfer", "server", "runners"):
+        yield from importlib.import_module("cases_" + name).all_cases()

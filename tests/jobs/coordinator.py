@@ -9,6 +9,8 @@ import io
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -16,15 +18,21 @@ import urllib.parse
 import zlib
 
 
+RESET = 0  # as a status: the connection is reset instead
+
+
 class Job:
     """One payload and what happened to it."""
 
-    def __init__(self, payload, patch=None, put=None, upload=None, raw=None):
+    def __init__(self, payload, patch=None, put=None, upload=None, raw=None, request=None, runner_token=None):
         self.payload = payload
+        self.request = list(request or [])  # (status, headers) answered to jobs/request before the job is handed out
+        self.runner_token = runner_token  # the runner it waits for; None: any
         self.raw = raw  # bytes sent instead of the payload
         self.patch = patch  # (job, log) -> (status, headers) or None for the normal answer
         self.put = put  # (job, body) -> (status, headers) or None
-        self.upload = upload  # (job, nth) -> status or None
+        self.upload = upload  # (job, nth) -> status or (status, headers) or None
+        self.posts = 0
         self.calls = []
         self.log = bytearray()
         self.updates = []
@@ -47,7 +55,9 @@ class Coordinator:
         self.lock = threading.Lock()
         self.git_root = git_root
         self.stored = {}  # job id -> artifact bytes to download
-        self.download_statuses = {}  # job id -> list of statuses to answer first
+        self.download_statuses = {}  # job id -> list of statuses, or (status, headers), to answer first
+        self.download_delay = {}  # job id -> seconds before an artifact is served
+        self.git_statuses = {}  # repository path -> list of statuses to answer first; a float is a delay
         self.other_calls = []
         handler = type("Handler", (_Handler,), {"coordinator": self})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -60,13 +70,18 @@ class Coordinator:
             self.jobs[job.id] = job
             self.queue.append(job)
 
-    def next(self):
+    def next(self, token):
+        """The next job of this runner, or what to answer instead."""
         with self.lock:
-            if not self.queue:
-                return None
-            job = self.queue.pop(0)
-            job.handed_out = time.monotonic()
-            return job
+            for job in self.queue:
+                if job.runner_token not in (None, token):
+                    continue
+                if job.request:
+                    return None, job.request.pop(0)
+                self.queue.remove(job)
+                job.handed_out = time.monotonic()
+                return job, None
+            return None, None
 
     def close(self):
         self.server.shutdown()
@@ -93,6 +108,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _answer(self, status, body=b"", headers=None, content_type="application/json"):
+        if status == RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -110,7 +130,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if path.startswith("/api/v4/"):
                 return self._api(path[len("/api/v4/"):], urllib.parse.parse_qs(query), body)
             return self._git(path, query, body)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             return None
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _dispatch
@@ -118,7 +138,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _api(self, path, query, body):
         c = self.coordinator
         if path == "jobs/request":
-            job = c.next()
+            job, instead = c.next(json.loads(body).get("token"))
+            if instead:
+                return self._answer(instead[0], b"{}", instead[1])
             if job is None:
                 return self._answer(204)
             raw = job.raw if job.raw is not None else json.dumps(job.payload).encode()
@@ -141,7 +163,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         start = int(self.headers["Content-Range"].split("-")[0])
         scripted = job.patch(job, bytes(job.log)) if job.patch else None
         if scripted and scripted[0] != 202:
-            job.calls.append("PATCH %d" % scripted[0])
+            name = "PATCH %d" % scripted[0]
+            if not job.calls or job.calls[-1] != name:
+                job.calls.append(name)
             return self._answer(scripted[0], b"{}", scripted[1])
         if start != len(job.log):
             job.calls.append("PATCH 416")
@@ -176,19 +200,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         c = self.coordinator
         if self.command == "POST":
             kind = query.get("artifact_type", ["archive"])[0]
-            status = (job.upload(job, len(job.uploads)) if job.upload else None) or 201
+            scripted = job.upload(job, job.posts) if job.upload else None
+            status, headers = scripted if isinstance(scripted, tuple) else (201 if scripted is None else scripted, {})
+            job.posts += 1
             job.calls.append("POST artifacts %s %d" % (kind, status))
             name, content = _multipart(self.headers["Content-Type"], body)
             job.uploads.append({"query": {k: v[0] for k, v in query.items()}, "name": name, "content": content})
-            return self._answer(status, b'{"id":%d}' % job_id)
+            body = b'{"id":%d}' % job_id if status < 300 else b'{"message":"scripted"}'
+            return self._answer(status, body, headers)
         statuses = c.download_statuses.get(job_id)
+        time.sleep(c.download_delay.get(job_id, 0))
         if statuses:
-            return self._answer(statuses.pop(0), b'{"message":"scripted"}')
+            scripted = statuses.pop(0)
+            status, headers = scripted if isinstance(scripted, tuple) else (scripted, {})
+            return self._answer(status, b'{"message":"scripted"}', headers)
         if job_id not in c.stored:
             return self._answer(404, b'{"message":"404 Not Found"}')
         return self._answer(200, c.stored[job_id], content_type="application/octet-stream")
 
     def _git(self, path, query, body):
+        for repository, statuses in list(self.coordinator.git_statuses.items()):
+            if path.startswith("/" + repository) and statuses:
+                status = statuses.pop(0)
+                if not isinstance(status, float):
+                    return self._answer(status, b"scripted", {}, "text/plain")
+                time.sleep(status)
         credentials = self.headers.get("Authorization", "")
         if not credentials.startswith("Basic ") or b"gitlab-ci-token:" not in base64.b64decode(credentials[6:]):
             return self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="git"'}, "text/plain")

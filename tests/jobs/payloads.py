@@ -25,7 +25,8 @@ def payload(script, *, after_script=None, variables=(), git=None, strategy="none
     all_variables = [
         variable("CI", "true"), variable("GITLAB_CI", "true"), variable("CI_JOB_ID", str(number)),
         variable("CI_JOB_TOKEN", token, public=False, masked=True), variable("FF_TIMESTAMPS", "false"),
-        variable("GIT_STRATEGY", strategy)]
+        # For runners before 19: the evaluation that keeps exit codes, which is the only one by now.
+        variable("FF_USE_NEW_BASH_EVAL_STRATEGY", "true"), variable("GIT_STRATEGY", strategy)]
     for item in variables:
         all_variables.append(item if isinstance(item, dict) else variable(*item))
     url, sha, ref = git or ("http://127.0.0.1/group/project-%d.git" % (project or number), "0123456789abcdef0123456789abcdef01234567", "main")
@@ -58,13 +59,15 @@ def archive(paths, name="out", when="on_success", **more):
             "artifact_type": "archive", "artifact_format": "zip", **more}
 
 
-def make_repository(root, name="group/project.git", files=None):
-    """A bare repository with one commit on main; returns the sha."""
+def make_repository(root, name="group/project.git", files=None, build=None):
+    """A bare repository with one commit on main, and what `build(run, work)` adds; returns the sha."""
     bare = os.path.join(root, name)
     work = bare + ".work"
     os.makedirs(work)
-    run = lambda *a: subprocess.run(["git", "-C", work, "-c", "user.name=T", "-c", "user.email=t@example.com", *a],
-                                    check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+    dates = dict(os.environ, GIT_AUTHOR_DATE="1700000000 +0000", GIT_COMMITTER_DATE="1700000000 +0000", HOME=root)
+    run = lambda *a: subprocess.run(
+        ["git", "-C", work, "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always", *a],
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dates).stdout.decode().strip()
     run("init", "-q", "-b", "main")
     for path, content in (files or {"README.md": "hello\n"}).items():
         full = os.path.join(work, path)
@@ -73,5 +76,7 @@ def make_repository(root, name="group/project.git", files=None):
             file.write(content)
     run("add", "-A")
     run("commit", "-q", "-m", "first")
-    subprocess.run(["git", "clone", "-q", "--bare", work, bare], check=True)
-    return run("rev-parse", "HEAD")
+    if build:
+        build(run, work)
+    subprocess.run(["git", "clone", "-q", "--mirror", work, bare], check=True, env=dates)
+    return run("rev-parse", "main")
