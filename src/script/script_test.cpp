@@ -155,6 +155,17 @@ TEST(Writer, LoadsGitlabEnv) {
   }
 }
 
+TEST(Writer, TheFileBehindGitlabEnvIsThere) {
+  for (const auto& [command, shell] : kShells) {
+    TempDirectory dir;
+    BuildInfo info = example(dir, shell);
+    Writer w(info);
+    w.exports();
+    w.line("rm \"$GITLAB_ENV\"");
+    EXPECT_EQ(run(command, w.finish()).status, 0) << command;
+  }
+}
+
 TEST(Writer, ReadOnlyVariablesInGitlabEnvAreNamed) {
   TempDirectory dir;
   BuildInfo info = example(dir);
@@ -227,6 +238,20 @@ TEST(Stages, SkippedWhenThereIsNothingToDo) {
   EXPECT_FALSE(after_script(info)->has_value());
   EXPECT_FALSE(archive_cache(info, true)->has_value());
   EXPECT_FALSE(upload_artifacts(info, true)->has_value());
+}
+
+TEST(Stages, FallbackKeysAreWarnedAboutOnlyWhereTheyAreUsed) {
+  TempDirectory dir;
+  BuildInfo info = example(dir);
+  Cache cache;
+  cache.paths = {"c/"};
+  cache.candidates = {{"key", "../cache/key/cache.zip", ""}};
+  cache.fallback_notices = {"about-a-fallback"};
+  info.caches = {cache};
+  EXPECT_TRUE(restore_cache(info)->value().contains("about-a-fallback"));
+  EXPECT_FALSE(archive_cache(info, true)->value().contains("about-a-fallback"));
+  info.caches[0].pull = false;
+  EXPECT_FALSE(restore_cache(info)->value().contains("about-a-fallback"));
 }
 
 TEST(Stages, PrepareScriptNamesTheHost) {
