@@ -8,8 +8,8 @@
 
 namespace base {
 
-std::string sha256(std::string_view bytes);                              // 32 raw bytes
-std::string sha256_hex(std::string_view bytes);                          // 64 lower-case hex digits
+std::string sha256(std::string_view bytes);     // 32 raw bytes
+std::string sha256_hex(std::string_view bytes); // 64 lower-case hex digits
 // 40 lower-case hex digits. For names that others define by it (git objects, GitLab's cache keys), never for security.
 std::string sha1_hex(std::string_view bytes);
 std::string hmac_sha256(std::string_view key, std::string_view message); // 32 raw bytes

@@ -185,8 +185,8 @@ void write(Level level, std::string_view message, const Fields& fields) {
   if (!enabled(level)) return;
   int fd = g_fd.load();
   auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-  std::string line =
-      format_line(g_format.load(), level, message, fields, g_colour_always.load() || isatty(fd) == 1, format_utc_seconds(now.count()));
+  std::string line = format_line(g_format.load(), level, message, fields, g_colour_always.load() || isatty(fd) == 1,
+                                 format_utc_seconds(now.count()));
   std::string_view rest = line;
   while (!rest.empty()) {
     ssize_t written = ::write(fd, rest.data(), rest.size());
