@@ -29,6 +29,10 @@ base::Status parse_authority(std::string_view authority, Url& url) {
     auto close = authority.find(']');
     if (close == std::string_view::npos) return base::fail(base::ErrorKind::kInvalidInput, "invalid URL: missing ']'");
     url.host = base::to_lower(authority.substr(1, close - 1));
+    // An IPv6 address, perhaps with a zone; what has no colon would not be written back in brackets.
+    constexpr std::string_view kAllowed = "0123456789abcdefghijklmnopqrstuvwxyz:.%-_";
+    if (url.host.find(':') == std::string::npos || url.host.find_first_not_of(kAllowed) != std::string::npos)
+      return base::fail(base::ErrorKind::kInvalidInput, "invalid URL: invalid host");
     port = authority.substr(close + 1);
     if (!port.empty() && !port.starts_with(':'))
       return base::fail(base::ErrorKind::kInvalidInput, "invalid URL: text after ']'");

@@ -31,6 +31,12 @@ TEST(Url, Ipv6AndDefaults) {
   EXPECT_EQ(parse_url("https://h")->effective_port(), 443);
 }
 
+TEST(Url, BracketsHoldAnAddress) {
+  EXPECT_TRUE(parse_url("http://[fe80::1%25eth0]:80/"));
+  for (const char* url : {"http://[host]/", "http://[::[1]/", "http://[\xff::1]/", "http://[]/"})
+    EXPECT_FALSE(parse_url(url)) << url;
+}
+
 TEST(Url, Refused) {
   for (const char* text : {"", "host/path", "http://", "http://h:99999/", "http://h:x/", "http://a b/", "http://[::1/",
                            "://h", "http://h\r\nX: y/"})
