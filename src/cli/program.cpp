@@ -106,7 +106,7 @@ int run_program(int argc, char** argv) {
   bool help = false;
   std::string profile;
   Options options;
-  options.text("cpuprofile", "CPU_PROFILE", "accepted and ignored", &profile);
+  options.text("cpuprofile", "CPU_PROFILE", "not supported yet; a warning says so", &profile);
   options.flag("debug", "RUNNER_DEBUG", "debug mode", &global.debug);
   options.text("log-format", "LOG_FORMAT", "Choose log format (options: runner, text, json)", &global.log_format);
   options.text("l,log-level", "LOG_LEVEL", "Log level (options: debug, info, warn, error, fatal, panic)",
@@ -130,6 +130,7 @@ int run_program(int argc, char** argv) {
     base::log::fatal("Error while setting up logging configuration", {{"error", status.error().message()}});
     return 1;
   }
+  if (!profile.empty()) base::log::warning("--cpuprofile is not supported yet; no profile is written");
   const std::string& name = rest->front();
   const Arguments command_arguments(rest->begin() + 1, rest->end());
   if (name == "help" || name == "h") return run_help(global, options, command_arguments);

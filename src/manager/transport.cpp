@@ -6,24 +6,10 @@
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
+#include "gitlab/client.hpp"
 
 namespace manager {
 namespace {
-
-gitlab::Answer to_answer(net::HttpResponse& response) {
-  auto header = [&](std::string_view name) { return std::string(response.headers.get(name)); };
-  return {.status = response.status,
-          .reason = response.reason,
-          .content_type = header("Content-Type"),
-          .job_status = header("Job-Status"),
-          .range = header("Range"),
-          .trace_update_interval = header("X-GitLab-Trace-Update-Interval"),
-          .last_update = header("X-GitLab-Last-Update"),
-          .retry_after = header("Retry-After"),
-          .rate_limit_reset_time = header("RateLimit-ResetTime"),
-          .rate_limit_reset = header("RateLimit-Reset"),
-          .body = std::move(response.body)};
-}
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -106,7 +92,7 @@ void Transport::finished(Id id, base::Result<net::HttpResponse> result) {
   pending.outcome.certificates = std::move(result->certificates);
   std::string_view server_id = result->headers.get("X-Request-Id");
   if (!server_id.empty()) pending.outcome.correlation_id = server_id;
-  pending.outcome.answer = to_answer(*result);
+  pending.outcome.answer = gitlab::to_answer(*result);
   if (!gitlab::is_retried_status(pending.outcome.answer.status) || pending.canceled) return complete(id);
   pending.outcome.retried = true;
   auto wait = gitlab::retry_wait(pending.outcome.answer, pending.attempt, unix_now(), random_fraction());
