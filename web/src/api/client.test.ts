@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { buildUrl, pageInfo, parseError } from './client'
+
+describe('buildUrl', () => {
+  it('leaves out what has no value and repeats lists', () => {
+    expect(buildUrl('/a', { q: 'x y', none: null, empty: '', 'tag[]': ['a', 'b&c'], off: false })).toBe(
+      '/a?q=x+y&tag%5B%5D=a&tag%5B%5D=b%26c&off=false',
+    )
+    expect(buildUrl('/a', { none: undefined })).toBe('/a')
+  })
+})
+
+describe('parseError', () => {
+  it('keeps the reason behind the status words', () => {
+    expect(parseError(400, { message: '400 Bad request - Maximum timeout needs to be at least 10 minutes' }).message).toBe(
+      'Maximum timeout needs to be at least 10 minutes',
+    )
+    expect(parseError(400, { error: 'group_id is missing' }).message).toBe('group_id is missing')
+  })
+
+  it('gives messages by attribute', () => {
+    const error = parseError(400, { message: { maximum_timeout: ['needs to be at least 10 minutes'], base: ['Too many'] } })
+    expect(error.fields.maximum_timeout).toEqual(['needs to be at least 10 minutes'])
+    expect(error.message).toBe('Maximum timeout needs to be at least 10 minutes; Too many')
+  })
+
+  it('has words of its own when the answer has none', () => {
+    expect(parseError(403, null).message).toBe('You may not do this.')
+    expect(parseError(502, 'oops').message).toContain('502')
+  })
+})
+
+describe('pageInfo', () => {
+  it('reads empty headers as absent', () => {
+    const info = pageInfo(new Headers({ 'X-Page': '2', 'X-Next-Page': '', 'X-Prev-Page': '1', 'X-Total': '21' }))
+    expect(info).toEqual({ page: 2, perPage: 20, nextPage: null, prevPage: 1, total: 21, totalPages: null })
+  })
+})
