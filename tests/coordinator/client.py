@@ -28,12 +28,13 @@ class Answer:
 class Coordinator:
     """One data directory; start() and kill() as often as wanted, always at the same address."""
 
-    def __init__(self, program, directory):
-        self.program, self.directory, self.port, self.process = program, directory, 0, None
+    def __init__(self, program, directory, *arguments):
+        self.program, self.directory, self.arguments, self.port, self.process = program, directory, arguments, 0, None
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "coordinator", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.directory + "/data"],
+            [self.program, "coordinator", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.directory + "/data",
+             *self.arguments],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/coordinator.log", "a"), text=True,
             env={**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN})
         line = self.process.stdout.readline()
