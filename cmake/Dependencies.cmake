@@ -15,9 +15,6 @@ forerunner_archive(dep_z libz.a)
 forerunner_archive(dep_deflate libdeflate.a)
 forerunner_archive(dep_zstd libzstd.a)
 forerunner_archive(dep_sqlite libsqlite3.a m dl Threads::Threads)
-forerunner_archive(dep_soci libsoci_sqlite3.a)
-forerunner_archive(dep_soci_core libsoci_core.a)
-target_link_libraries(dep_soci INTERFACE dep_soci_core dep_sqlite)
 
 # libarchive's archive wants what it was built with; Debian ships all of it as archives too, but for lz4 and acl
 # headers, which are small shared libraries on every Debian system.

@@ -14,6 +14,7 @@
 #include "coordinator/janitor.hpp"
 #include "coordinator/rest/routes.hpp"
 #include "coordinator/runner_api/work.hpp"
+#include "coordinator/schema.hpp"
 #include "sys/files.hpp"
 #include "sys/lock.hpp"
 
@@ -115,7 +116,8 @@ base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Cloc
   FR_CHECK(check_external_url(options.external_url));
   auto lock = FR_TRY(open_data_dir(options));
   auto vault = FR_TRY(Vault::open(options.data_dir));
-  auto store = FR_TRY(Store::open({.path = sys::join_path(options.data_dir, "coordinator.sqlite")}));
+  auto store =
+      FR_TRY(Store::open({.path = sys::join_path(options.data_dir, "coordinator.sqlite"), .migrations = migrations()}));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(*lock), clock);
   FR_CHECK(bootstrap(impl->app));
   impl->register_routes();

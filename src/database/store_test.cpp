@@ -1,28 +1,40 @@
-#include "coordinator/store.hpp"
+#include "database/store.hpp"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <thread>
 
-#include "coordinator/schema.hpp"
-#include "coordinator/vault.hpp"
+#include "database/dialect.hpp"
 #include "sys/files.hpp"
 
-namespace coordinator {
+namespace database {
 namespace {
+
+constexpr std::array<std::string_view, 2> kMigrations = {R"(
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at BIGINT NOT NULL,
+  half REAL);
+)",
+                                                         R"(
+CREATE TABLE places (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL);
+CREATE UNIQUE INDEX places_name ON places (lower(name));
+)"};
 
 class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto dir = sys::TempDir::create("coordinator store"); // with a blank
+    auto dir = sys::TempDir::create("database store"); // with a blank
     ASSERT_TRUE(dir);
     dir_.emplace(std::move(*dir));
     reopen();
   }
   void reopen() {
     store_.reset();
-    auto store = Store::open({.path = dir_->path("db.sqlite"), .readers = 2});
+    auto store = Store::open({.path = dir_->path("db.sqlite"), .migrations = kMigrations, .readers = 2});
     ASSERT_TRUE(store) << store.error().message();
     store_ = std::move(*store);
   }
@@ -38,7 +50,7 @@ class StoreTest : public testing::Test {
 };
 
 TEST_F(StoreTest, MigratesOnceAndKeepsData) {
-  EXPECT_EQ(store_->schema_version(), static_cast<std::int64_t>(migrations().size()));
+  EXPECT_EQ(store_->schema_version(), static_cast<std::int64_t>(kMigrations.size()));
   ASSERT_TRUE(put("a", "1"));
   reopen();
   EXPECT_EQ(rows(), 1);
@@ -48,7 +60,7 @@ TEST_F(StoreTest, RefusesANewerSchema) {
   ASSERT_TRUE(store_->write(
       [](Transaction& tx) { return tx.execute("INSERT INTO schema_version (version) VALUES (?)", {1000}); }));
   store_.reset();
-  auto store = Store::open({.path = dir_->path("db.sqlite")});
+  auto store = Store::open({.path = dir_->path("db.sqlite"), .migrations = kMigrations});
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().kind(), base::ErrorKind::kConflict);
 }
@@ -114,13 +126,11 @@ TEST_F(StoreTest, ReadersCannotWriteAndDoNotNest) {
 
 TEST_F(StoreTest, InsertGivesTheIdAndIdsAreNotReused) {
   const auto insert = [&] {
-    return *store_->write([](Transaction& tx) {
-      return tx.insert("INSERT INTO audit_events (at, actor_kind, action, target) VALUES (1, 'user', 'a', 't')");
-    });
+    return *store_->write([](Transaction& tx) { return tx.insert("INSERT INTO events (at) VALUES (1)"); });
   };
   EXPECT_EQ(insert(), 1);
   EXPECT_EQ(insert(), 2);
-  ASSERT_TRUE(store_->write([](Transaction& tx) { return tx.execute("DELETE FROM audit_events"); }));
+  ASSERT_TRUE(store_->write([](Transaction& tx) { return tx.execute("DELETE FROM events"); }));
   EXPECT_EQ(insert(), 3);
 }
 
@@ -145,28 +155,38 @@ TEST_F(StoreTest, ManyThreadsCountRight) {
   EXPECT_EQ((*row)->text("value"), "180");
 }
 
-TEST(Vault, SealsAndRefusesForeignKeys) {
-  auto dir = sys::TempDir::create();
-  ASSERT_TRUE(dir);
-  auto vault = Vault::open(dir->path());
-  ASSERT_TRUE(vault) << vault.error().message();
-  const auto sealed = vault->seal("GR1348941secret");
-  EXPECT_EQ(sealed.find("secret"), std::string::npos);
-  EXPECT_NE(sealed, vault->seal("GR1348941secret"));
-  EXPECT_EQ(*Vault::open(dir->path())->unseal(sealed), "GR1348941secret");
-  EXPECT_EQ(*vault->unseal(vault->seal("")), "");
-  EXPECT_FALSE(Vault(base::Secret(std::string(32, 'k'))).unseal(sealed));
-  EXPECT_FALSE(vault->unseal("AAAA"));
+TEST_F(StoreTest, NoticesGoOutAfterTheCommitOnly) {
+  std::vector<std::string> heard;
+  auto subscription = store_->subscribe("news", [&](const std::string& payload) {
+    heard.push_back(payload + " " + std::to_string(rows())); // outside the transaction
+  });
+  EXPECT_TRUE(store_->write([&](Transaction& tx) -> base::Result<int> {
+    FR_CHECK(tx.publish("news", "a"));
+    FR_CHECK(tx.publish("other", "b"));
+    FR_CHECK(tx.execute("INSERT INTO settings (name, value) VALUES ('x', 'y')"));
+    EXPECT_TRUE(heard.empty());
+    return 1;
+  }));
+  EXPECT_FALSE(store_->write_shared([&](Transaction& tx) -> base::Result<int> {
+    FR_CHECK(tx.publish("news", "never"));
+    return base::fail(base::ErrorKind::kLimit, "no");
+  }));
+  store_->publish("news", "c");
+  EXPECT_EQ(heard, (std::vector<std::string>{"a 1", "c 1"}));
+  subscription = {};
+  store_->publish("news", "late");
+  EXPECT_EQ(heard.size(), 2u);
 }
 
-TEST(Vault, Passwords) {
-  const auto hash = hash_password("correct horse");
-  ASSERT_TRUE(hash);
-  EXPECT_TRUE(hash->starts_with("$argon2id$"));
-  EXPECT_TRUE(verify_password(*hash, "correct horse"));
-  EXPECT_FALSE(verify_password(*hash, "correct hors"));
-  EXPECT_FALSE(verify_password("", "x"));
+TEST_F(StoreTest, RowLocksAndNamedLocksAreWrittenOnce) {
+  ASSERT_TRUE(put("a", "1"));
+  auto row = store_->write_shared([](Transaction& tx) -> base::Result<std::optional<Row>> {
+    FR_CHECK(tx.lock("setting", 1));
+    return tx.query_one("SELECT value FROM settings ORDER BY name LIMIT 1 FOR UPDATE OF settings SKIP LOCKED");
+  });
+  ASSERT_TRUE(row) << row.error().message();
+  EXPECT_EQ((*row)->text("value"), "1");
 }
 
 } // namespace
-} // namespace coordinator
+} // namespace database
