@@ -9,6 +9,8 @@ interface Session {
   features: Context['features']
   settings: InstanceSettings
   abilities: Abilities
+  /** The runner program as this server offers it, by "linux/amd64". */
+  downloads: Record<string, string>
   externalUrl: string
   loaded: boolean
 }
@@ -19,6 +21,7 @@ export const session = reactive<Session>({
   features: {},
   settings: {},
   abilities: {},
+  downloads: {},
   externalUrl: '',
   loaded: false,
 })
@@ -30,6 +33,7 @@ function adopt(context: Context): void {
   session.features = context.features
   session.settings = context.settings
   session.abilities = context.abilities ?? {}
+  session.downloads = context.downloads ?? {}
   session.externalUrl = (context.external_url || location.origin).replace(/\/+$/, '')
   session.loaded = true
 }

@@ -18,6 +18,7 @@ export interface Context {
   settings: InstanceSettings
   external_url: string
   abilities: Abilities
+  downloads?: Record<string, string>
 }
 
 export interface InstanceSettings {
