@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { contrast, DARK, LIGHT, paint, WANTED_CONTRAST } from './colours'
-import { clock } from './duration'
 import { FASTEST_MS, Pace, SLOWEST_MS } from './follow'
 import { Layout, LONGEST_SHOWN } from './layout'
 import { findLinks } from './links'
@@ -155,8 +154,4 @@ it('asks faster while the log grows, slower while it rests, and never gives up',
   for (let i = 0; i < 50; i += 1) last = pace.failed()
   expect(last).toBe(15_000)
   expect(pace.answered(true)).toBe(FASTEST_MS)
-})
-
-it('shows spans of time as a clock does', () => {
-  expect([0, 7, 754, 3725, -3].map(clock)).toEqual(['00:00', '00:07', '12:34', '1:02:05', '00:00'])
 })
