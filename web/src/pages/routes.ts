@@ -29,6 +29,40 @@ export const pageRoutes: RouteRecordRaw[] = [
     meta: { scope: 'none', anonymous: true, title: 'Sign in' },
   },
   { path: '/', redirect: '/dashboard/projects' },
+  { path: '/dashboard/groups', component: () => import('./groups/GroupsPage.vue'), meta: { scope: 'work', nav: 'groups', title: 'Groups' } },
+  { path: '/groups/new', component: () => import('./groups/GroupNewPage.vue'), meta: { scope: 'work', nav: 'groups', title: 'New group' } },
+  {
+    path: '/-/user_settings/personal_access_tokens',
+    component: () => import('./tokens/AccessTokensPage.vue'),
+    meta: { scope: 'user', nav: 'access-tokens', title: 'Access tokens' },
+  },
+  { path: '/-/user_settings/profile', component: () => import('./user/ProfilePage.vue'), meta: { scope: 'user', nav: 'profile', title: 'Profile' } },
+  {
+    path: '/-/help/runner_registration',
+    component: () => import('./HelpRegistrationPage.vue'),
+    meta: { scope: 'work', title: 'Migrating to the new runner registration workflow' },
+  },
+
+  { path: '/admin', component: () => import('./admin/OverviewPage.vue'), meta: { scope: 'admin', nav: 'overview', title: 'Overview' } },
+  { path: '/admin/users', component: () => import('./admin/UsersPage.vue'), meta: { scope: 'admin', nav: 'users', title: 'Users' } },
+  {
+    path: '/admin/users/new',
+    component: () => import('./admin/UserNewPage.vue'),
+    meta: { scope: 'admin', nav: 'users', title: 'New user', crumbs: [{ label: 'Users', to: '/admin/users' }] },
+  },
+  {
+    path: '/admin/users/:username',
+    component: () => import('./admin/UserEditPage.vue'),
+    meta: { scope: 'admin', nav: 'users', title: 'User', crumbs: [{ label: 'Users', to: '/admin/users' }] },
+  },
+  { path: '/admin/audit_log', component: () => import('./admin/AuditPage.vue'), meta: { scope: 'admin', nav: 'audit', title: 'Audit log' } },
+  {
+    path: '/admin/application_settings/ci_cd',
+    component: () => import('./settings/AdminCiSettings.vue'),
+    meta: { scope: 'admin', nav: 'settings-ci-cd', title: 'CI/CD Settings' },
+  },
+  // An administrator's page of a group is its settings, where what only administrators may change is unlocked.
+  { path: '/admin/groups/:group(.+)', redirect: (to) => `/groups/${String(to.params.group)}/-/settings/ci_cd` },
   {
     path: '/admin/runners',
     component: () => import('./runners/RunnerListPage.vue'),
@@ -41,7 +75,43 @@ export const pageRoutes: RouteRecordRaw[] = [
     meta: { scope: 'group', nav: 'runners', title: 'Runners' },
   },
   ...runnerRoutes('/groups/:group(.+)/-/runners', 'group', 'group'),
+  {
+    path: '/groups/:group(.+)/-/settings/ci_cd',
+    component: () => import('./settings/GroupCiSettings.vue'),
+    meta: { scope: 'group', nav: 'settings-ci-cd', title: 'CI/CD Settings' },
+  },
+  {
+    path: '/groups/:group(.+)/-/settings/access_tokens',
+    component: () => import('./tokens/AccessTokensPage.vue'),
+    meta: { scope: 'group', nav: 'access-tokens', title: 'Access tokens' },
+  },
+  {
+    path: '/groups/:group(.+)/-/group_members',
+    component: () => import('./members/MembersPage.vue'),
+    meta: { scope: 'group', nav: 'members', title: 'Members' },
+  },
+  {
+    path: '/groups/:group(.+)/-/edit',
+    component: () => import('./groups/GroupEditPage.vue'),
+    meta: { scope: 'group', nav: 'general', title: 'General settings' },
+  },
+
   ...runnerRoutes('/:project(.+)/-/runners', 'project', 'project'),
+  {
+    path: '/:project(.+)/-/settings/ci_cd',
+    component: () => import('./settings/ProjectCiSettings.vue'),
+    meta: { scope: 'project', nav: 'settings-ci-cd', title: 'CI/CD Settings' },
+  },
+  {
+    path: '/:project(.+)/-/settings/access_tokens',
+    component: () => import('./tokens/AccessTokensPage.vue'),
+    meta: { scope: 'project', nav: 'access-tokens', title: 'Access tokens' },
+  },
+  {
+    path: '/:project(.+)/-/project_members',
+    component: () => import('./members/MembersPage.vue'),
+    meta: { scope: 'project', nav: 'members', title: 'Members' },
+  },
   {
     path: '/groups/:group(.+)',
     component: () => import('./groups/GroupHome.vue'),
