@@ -2,17 +2,14 @@
 
 #include <fmt/format.h>
 #include <libdeflate.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
 #include <memory>
 
 #include "archive/deflate.hpp"
 #include "archive/zip_format.hpp"
+#include "archive/zip_stream.hpp"
 
 namespace archive {
 namespace {
@@ -99,24 +96,23 @@ std::uint32_t mode_of(std::uint8_t creator, std::uint32_t attributes, bool direc
 
 base::Result<std::string> ZipReader::bytes_at(std::uint64_t offset, std::size_t size) const {
   if (offset > size_ || size > size_ - offset) return malformed("unexpected end of file");
-  std::string out(size, '\0');
-  std::size_t filled = 0;
-  while (filled < size) {
-    ssize_t n = ::pread(fd_, out.data() + filled, size - filled, static_cast<off_t>(offset + filled));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return base::fail_errno("read archive", errno);
-    if (n == 0) return malformed("unexpected end of file");
-    filled += static_cast<std::size_t>(n);
-  }
-  return out;
+  return source_->read(offset, size);
 }
 
 base::Result<ZipReader> ZipReader::open(int fd, const ZipLimits& limits) {
-  struct stat st{};
-  if (::fstat(fd, &st) != 0) return base::fail_errno("stat archive", errno);
-  ZipReader reader(fd, static_cast<std::uint64_t>(std::max<off_t>(st.st_size, 0)));
-  Directory directory = FR_TRY(reader.find_directory());
-  FR_CHECK(reader.parse_directory(directory, limits));
+  ZipReader reader = FR_TRY(find(FR_TRY(make_fd_byte_source(fd)), limits));
+  reader.entries_.reserve(static_cast<std::size_t>(reader.directory_.entries));
+  FR_CHECK(reader.for_each([&](ZipEntry&& entry) {
+    reader.entries_.push_back(std::move(entry));
+    return true;
+  }));
+  return reader;
+}
+
+base::Result<ZipReader> ZipReader::find(std::shared_ptr<const ByteSource> source, const ZipLimits& limits) {
+  ZipReader reader(std::move(source), limits);
+  reader.directory_ = FR_TRY(reader.find_directory());
+  FR_CHECK(reader.place_directory());
   return reader;
 }
 
@@ -127,7 +123,10 @@ base::Result<ZipReader::Directory> ZipReader::find_directory() const {
   std::string tail = FR_TRY(bytes_at(tail_at, static_cast<std::size_t>(tail_size)));
   for (std::size_t at = tail.size() >= kEndSize ? tail.size() - kEndSize + 1 : 0; at-- > 0;) {
     if (get32(tail, at) != kEnd || at + kEndSize + get16(tail, at + 20) > tail.size()) continue;
-    Directory directory{get16(tail, at + 10), get32(tail, at + 12), get32(tail, at + 16), tail_at + at};
+    Directory directory{.entries = get16(tail, at + 10),
+                        .size = get32(tail, at + 12),
+                        .offset = get32(tail, at + 16),
+                        .end = tail_at + at};
     if (directory.entries == kMax16 || directory.size == kMax32 || directory.offset == kMax32)
       FR_CHECK(read_end64(directory, tail_at + at));
     return directory;
@@ -142,56 +141,78 @@ base::Status ZipReader::read_end64(Directory& directory, std::uint64_t end_at) c
   std::uint64_t at = get64(locator, 8);
   std::string end = FR_TRY(bytes_at(at, kEnd64Size));
   if (get32(end, 0) != kEnd64) return malformed("not a valid zip file");
-  directory = {get64(end, 32), get64(end, 40), get64(end, 48), at};
+  directory = {.entries = get64(end, 32), .size = get64(end, 40), .offset = get64(end, 48), .end = at};
   return {};
 }
 
-base::Status ZipReader::parse_directory(const Directory& directory, const ZipLimits& limits) {
+base::Status ZipReader::place_directory() {
+  Directory& directory = directory_;
   if (directory.size > directory.end) return malformed("not a valid zip file");
-  if (directory.entries > limits.entries || directory.size > limits.directory_bytes)
+  if (directory.entries > limits_.entries || directory.size > limits_.directory_bytes)
     return base::fail(base::ErrorKind::kLimit, fmt::format("zip: too many entries ({})", directory.entries));
   // Something may stand in front of the archive (a self-extracting program): then all offsets are relative to its end.
-  std::uint64_t start = directory.end - directory.size;
-  if (directory.offset <= start) base_ = start - directory.offset;
-  if (directory.offset > start) return malformed("not a valid zip file");
+  directory.start = directory.end - directory.size;
+  if (directory.offset > directory.start) return malformed("not a valid zip file");
+  base_ = directory.start - directory.offset;
   if (base_ > 0 && size_ >= 4) {
     std::string here = FR_TRY(bytes_at(directory.offset, 4));
     if (get32(here, 0) == kCentralHeader) { // an end record that is further back than it need be
       base_ = 0;
-      start = directory.offset;
+      directory.start = directory.offset;
     }
   }
-  if (directory.entries * kCentralHeaderSize > directory.end - start) return malformed("not a valid zip file");
-  std::string bytes = FR_TRY(bytes_at(start, static_cast<std::size_t>(directory.end - start)));
-  std::string_view rest = bytes;
-  entries_.reserve(static_cast<std::size_t>(directory.entries));
+  std::uint64_t length = directory.end - directory.start;
+  if (length > limits_.directory_bytes) return base::fail(base::ErrorKind::kLimit, "zip: the directory is too large");
+  if (directory.entries * kCentralHeaderSize > length) return malformed("not a valid zip file");
+  return {};
+}
+
+base::Status ZipReader::for_each(const std::function<bool(ZipEntry&&)>& visit) const {
+  constexpr std::size_t kWindow = 1u << 20; // more than the longest header
+  static_assert(kWindow > kCentralHeaderSize + 3 * kMax16);
+  std::string window;
+  std::uint64_t next = directory_.start; // first byte behind the window
+  std::string_view rest;
   std::uint64_t packed_total = 0;
-  for (std::uint64_t i = 0; i < directory.entries; ++i) {
+  for (std::uint64_t i = 0; i < directory_.entries; ++i) {
+    if (rest.size() < kCentralHeaderSize + 3 * kMax16 && next < directory_.end) {
+      std::string fresh(rest);
+      auto part = static_cast<std::size_t>(std::min<std::uint64_t>(kWindow, directory_.end - next));
+      fresh += FR_TRY(bytes_at(next, part));
+      next += part;
+      window = std::move(fresh);
+      rest = window;
+    }
     if (rest.size() < kCentralHeaderSize || get32(rest, 0) != kCentralHeader) return malformed("not a valid zip file");
-    std::size_t name_size = get16(rest, 28), extra_size = get16(rest, 30), comment_size = get16(rest, 32);
-    if (rest.size() - kCentralHeaderSize < name_size + extra_size + comment_size)
-      return malformed("not a valid zip file");
-    if (name_size > limits.name_bytes) return base::fail(base::ErrorKind::kLimit, "zip: entry name too long");
-    ZipEntry entry;
-    entry.name = rest.substr(kCentralHeaderSize, name_size);
-    entry.flags = get16(rest, 8);
-    entry.method = get16(rest, 10);
-    entry.mtime = from_dos_time(get16(rest, 14), get16(rest, 12));
-    entry.crc = get32(rest, 16);
-    entry.packed = get32(rest, 20);
-    entry.size = get32(rest, 24);
-    entry.mode = mode_of(static_cast<std::uint8_t>(rest[5]), get32(rest, 38), entry.is_directory());
-    entry.offset = get32(rest, 42);
-    entry.comment = rest.substr(kCentralHeaderSize + name_size + extra_size, comment_size);
-    FR_CHECK(parse_extras(rest.substr(kCentralHeaderSize + name_size, extra_size), entry));
-    rest.remove_prefix(kCentralHeaderSize + name_size + extra_size + comment_size);
-    if (entry.offset > size_ - base_ || entry.packed > size_) return malformed("not a valid zip file");
+    std::size_t whole = kCentralHeaderSize + get16(rest, 28) + get16(rest, 30) + get16(rest, 32);
+    if (rest.size() < whole) return malformed("not a valid zip file");
+    ZipEntry entry = FR_TRY(parse_entry(rest.substr(0, whole)));
+    rest.remove_prefix(whole);
     packed_total += entry.packed;
     if (packed_total > size_) return malformed("entries overlap"); // how a small file unpacks to petabytes
-    entry.offset += base_;
-    entries_.push_back(std::move(entry));
+    if (!visit(std::move(entry))) break;
   }
   return {};
+}
+
+base::Result<ZipEntry> ZipReader::parse_entry(std::string_view header) const {
+  std::size_t name_size = get16(header, 28), extra_size = get16(header, 30);
+  if (name_size > limits_.name_bytes) return base::fail(base::ErrorKind::kLimit, "zip: entry name too long");
+  ZipEntry entry;
+  entry.name = header.substr(kCentralHeaderSize, name_size);
+  entry.flags = get16(header, 8);
+  entry.method = get16(header, 10);
+  entry.mtime = from_dos_time(get16(header, 14), get16(header, 12));
+  entry.crc = get32(header, 16);
+  entry.packed = get32(header, 20);
+  entry.size = get32(header, 24);
+  entry.mode = mode_of(static_cast<std::uint8_t>(header[5]), get32(header, 38), entry.is_directory());
+  entry.offset = get32(header, 42);
+  entry.comment = header.substr(kCentralHeaderSize + name_size + extra_size);
+  FR_CHECK(parse_extras(header.substr(kCentralHeaderSize + name_size, extra_size), entry));
+  if (entry.offset > size_ - base_ || entry.packed > size_) return malformed("not a valid zip file");
+  entry.offset += base_;
+  return entry;
 }
 
 base::Result<std::uint64_t> ZipReader::data_offset(const ZipEntry& entry) const {
@@ -202,75 +223,37 @@ base::Result<std::uint64_t> ZipReader::data_offset(const ZipEntry& entry) const 
   return at;
 }
 
-base::Status ZipReader::read(const ZipEntry& entry, const std::function<base::Status(std::string_view)>& sink) const {
+base::Result<std::unique_ptr<ZipStream>> ZipReader::stream(const ZipEntry& entry) const {
   if ((entry.flags & kFlagEncrypted) != 0) return malformed("encrypted entries are not supported");
-  std::uint64_t at = FR_TRY(data_offset(entry));
-  std::uint32_t crc = 0;
-  std::uint64_t size = 0;
-  auto checked = [&](std::string_view piece) -> base::Status {
-    size += piece.size();
-    if (size > entry.size) return malformed("entry is larger than it says");
-    crc = fast_crc32(crc, piece);
-    return sink(piece);
-  };
-  if (entry.method == kStore) {
-    if (entry.packed != entry.size) return malformed("not a valid zip file");
-    for (std::uint64_t done = 0; done < entry.size;) {
-      auto part = static_cast<std::size_t>(std::min<std::uint64_t>(kBuffer, entry.size - done));
-      std::string piece = FR_TRY(bytes_at(at + done, part));
-      FR_CHECK(checked(piece));
-      done += part;
-    }
-  } else if (entry.method == kDeflate) {
-    FR_CHECK(inflate(entry, at, checked));
-  } else {
-    return malformed("unsupported compression algorithm");
-  }
-  if (size != entry.size) return malformed("unexpected end of file");
-  if (crc != entry.crc) return malformed("checksum error");
+  if (entry.method != kStore && entry.method != kDeflate) return malformed("unsupported compression algorithm");
+  if (entry.method == kStore && entry.packed != entry.size) return malformed("not a valid zip file");
+  return std::make_unique<ZipStream>(source_, entry, FR_TRY(data_offset(entry)));
+}
+
+base::Status ZipReader::read(const ZipEntry& entry, const std::function<base::Status(std::string_view)>& sink) const {
+  auto stream = FR_TRY(this->stream(entry));
+  if (entry.method == kDeflate && entry.size <= kWholeLimit && entry.packed <= 2 * kWholeLimit)
+    return sink(FR_TRY(unpack_whole(entry)));
+  std::string buffer(kBuffer, '\0');
+  while (std::size_t got = FR_TRY(stream->read(buffer.data(), buffer.size())))
+    FR_CHECK(sink(std::string_view(buffer).substr(0, got)));
   return {};
 }
 
-base::Status ZipReader::inflate(const ZipEntry& entry, std::uint64_t at,
-                                const std::function<base::Status(std::string_view)>& sink) const {
-  if (entry.size <= kWholeLimit && entry.packed <= 2 * kWholeLimit) {
-    static thread_local std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor(
-        libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
-    std::string packed = FR_TRY(bytes_at(at, static_cast<std::size_t>(entry.packed)));
-    std::string out(static_cast<std::size_t>(entry.size), '\0');
-    std::size_t made = 0;
-    if (libdeflate_deflate_decompress(decompressor.get(), packed.data(), packed.size(), out.data(), out.size(),
-                                      &made) != LIBDEFLATE_SUCCESS)
-      return malformed("corrupt entry");
-    out.resize(made);
-    return sink(out);
-  }
-  z_stream stream{};
-  if (inflateInit2(&stream, -15) != Z_OK) return base::fail(base::ErrorKind::kSystem, "zip: out of memory");
-  std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, inflateEnd);
-  std::string out(kBuffer, '\0');
-  std::string in;
-  std::uint64_t fed = 0;
-  int status = Z_OK;
-  while (status != Z_STREAM_END) {
-    if (stream.avail_in == 0) {
-      auto part = static_cast<std::size_t>(std::min<std::uint64_t>(kBuffer, entry.packed - fed));
-      if (part == 0) return malformed("unexpected end of file");
-      in = FR_TRY(bytes_at(at + fed, part));
-      fed += part;
-      stream.next_in = reinterpret_cast<Bytef*>(in.data());
-      stream.avail_in = static_cast<uInt>(part);
-    }
-    do {
-      stream.next_out = reinterpret_cast<Bytef*>(out.data());
-      stream.avail_out = static_cast<uInt>(out.size());
-      status = ::inflate(&stream, Z_NO_FLUSH);
-      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return malformed("corrupt entry");
-      std::size_t made = out.size() - stream.avail_out;
-      if (made > 0) FR_CHECK(sink(std::string_view(out).substr(0, made)));
-    } while (stream.avail_out == 0 && status != Z_STREAM_END);
-  }
-  return {};
+// The quick way for small entries.
+base::Result<std::string> ZipReader::unpack_whole(const ZipEntry& entry) const {
+  static thread_local std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor(
+      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  std::string packed = FR_TRY(bytes_at(FR_TRY(data_offset(entry)), static_cast<std::size_t>(entry.packed)));
+  std::string out(static_cast<std::size_t>(entry.size), '\0');
+  std::size_t made = 0;
+  auto result =
+      libdeflate_deflate_decompress(decompressor.get(), packed.data(), packed.size(), out.data(), out.size(), &made);
+  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return malformed("entry is larger than it says");
+  if (result != LIBDEFLATE_SUCCESS) return malformed("corrupt entry");
+  if (made != entry.size) return malformed("unexpected end of file");
+  if (fast_crc32(0, out) != entry.crc) return malformed("checksum error");
+  return out;
 }
 
 base::Result<std::string> ZipReader::read_all(const ZipEntry& entry, std::size_t limit) const {

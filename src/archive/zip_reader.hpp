@@ -1,8 +1,9 @@
 // ZipReader: the directory of a zip file and its entries' bytes. The file is untrusted: every offset, size and count is
 // checked, nothing is trusted to be true until the bytes have been seen.
 //
-// Reads with pread, so several threads may read entries of one reader at once. kInvalidInput: malformed (the message
-// begins "zip: "), kLimit: more than the limits allow. Methods: stored and deflated; 64-bit fields are understood.
+// Several threads may read entries of one reader at once when their source allows it. kInvalidInput: malformed (the
+// message begins "zip: "), kLimit: more than the limits allow. Methods: stored and deflated; 64-bit fields are
+// understood.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/byte_source.hpp"
 #include "base/result.hpp"
 
 namespace archive {
@@ -40,12 +42,19 @@ struct ZipLimits {
   std::size_t name_bytes = 16 << 10;
 };
 
+class ZipStream;
+
 class ZipReader {
  public:
   // The descriptor stays the caller's and open.
   static base::Result<ZipReader> open(int fd, const ZipLimits& limits = {});
+  // Without keeping any entry: for archives of others that are looked at in bounded memory by for_each().
+  static base::Result<ZipReader> find(std::shared_ptr<const ByteSource> source, const ZipLimits& limits = {});
 
-  const std::vector<ZipEntry>& entries() const { return entries_; }
+  const std::vector<ZipEntry>& entries() const { return entries_; } // of open()
+  // Every entry in the directory's order, which is read in pieces; false ends it.
+  base::Status for_each(const std::function<bool(ZipEntry&&)>& visit) const;
+  base::Result<std::unique_ptr<ZipStream>> stream(const ZipEntry& entry) const;
   // The unpacked bytes in pieces; checks size and checksum at the end. An error of `sink` is passed on.
   base::Status read(const ZipEntry& entry, const std::function<base::Status(std::string_view)>& sink) const;
   // The same as a string, at most `limit` bytes (kLimit).
@@ -54,19 +63,23 @@ class ZipReader {
   base::Result<std::uint64_t> data_offset(const ZipEntry& entry) const;
 
  private:
-  ZipReader(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  ZipReader(std::shared_ptr<const ByteSource> source, const ZipLimits& limits)
+      : source_(std::move(source)), size_(source_->size()), limits_(limits) {}
   struct Directory {
     std::uint64_t entries = 0, size = 0, offset = 0, end = 0;
+    std::uint64_t start = 0; // in the file
   };
   base::Result<Directory> find_directory() const;
   base::Status read_end64(Directory& directory, std::uint64_t end_at) const;
-  base::Status parse_directory(const Directory& directory, const ZipLimits& limits);
+  base::Status place_directory();
+  base::Result<ZipEntry> parse_entry(std::string_view header) const;
   base::Result<std::string> bytes_at(std::uint64_t offset, std::size_t size) const;
-  base::Status inflate(const ZipEntry& entry, std::uint64_t at,
-                       const std::function<base::Status(std::string_view)>& sink) const;
+  base::Result<std::string> unpack_whole(const ZipEntry& entry) const;
 
-  int fd_;
+  std::shared_ptr<const ByteSource> source_;
   std::uint64_t size_;
+  ZipLimits limits_;
+  Directory directory_;
   std::uint64_t base_ = 0; // bytes in front of the archive
   std::vector<ZipEntry> entries_;
 };

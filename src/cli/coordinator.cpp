@@ -21,6 +21,9 @@ int run_coordinator(const GlobalOptions& global, const Arguments& arguments) {
   Options options;
   options.text("listen", "FORERUNNER_LISTEN", "Address and port to serve", &o.listen);
   options.text("data-dir", "FORERUNNER_DATA_DIR", "Directory of the database, repositories and artifacts", &o.data_dir);
+  options.text("object-store", "FORERUNNER_OBJECT_STORE",
+               "Artifacts and logs: a folder, or s3://bucket/prefix?region=… (default: below the data directory)",
+               &o.object_store);
   options.text("external-url", "FORERUNNER_EXTERNAL_URL", "URL under which users and runners reach it",
                &o.external_url);
   if (const Parsed parsed = parse_options(global, "coordinator", options, arguments); parsed.leave) {

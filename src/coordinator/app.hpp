@@ -12,11 +12,17 @@
 #include "coordinator/store.hpp"
 #include "coordinator/vault.hpp"
 
+namespace coordinator::objects {
+class Artifacts;
+class JobLogs;
+} // namespace coordinator::objects
+
 namespace coordinator {
 
 struct Options {
   std::string listen = "127.0.0.1:8929";
   std::string data_dir;
+  std::string object_store; // artifacts and logs: a folder or s3://…; empty: below the data directory
   std::string external_url; // empty: http://<listen address>
   std::size_t threads = 0;  // 0: chosen by the number of processors
   // First credentials of `root`; empty: generated on the first start. coordinator::run() reads them from
@@ -54,6 +60,8 @@ struct App {
   Vault& vault;
   base::Clock& clock;
   RateLimiter& limiter;
+  objects::JobLogs& logs;
+  objects::Artifacts& artifacts;
   Events events;
 
   std::int64_t now() const { return clock.unix_micros() / 1000; }

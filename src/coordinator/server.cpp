@@ -12,6 +12,7 @@
 #include "coordinator/api.hpp"
 #include "coordinator/bootstrap.hpp"
 #include "coordinator/janitor.hpp"
+#include "coordinator/objects/objects.hpp"
 #include "coordinator/rest/routes.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "coordinator/schema.hpp"
@@ -63,17 +64,21 @@ std::string address_url(std::string_view listen, int port) {
 } // namespace
 
 struct Server::Impl {
-  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, sys::FileLock lock_in, base::Clock* clock_in)
+  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, sys::FileLock lock_in,
+       std::unique_ptr<objects::Objects> objects_in, base::Clock& clock)
       : lock(std::move(lock_in)),
         store(std::move(store_in)),
+        kept(std::move(objects_in)),
         vault(std::move(vault_in)),
         http(http_options(options)),
         app{.options = std::move(options),
             .url = {},
             .store = *store,
             .vault = vault,
-            .clock = clock_in ? *clock_in : system_clock,
+            .clock = clock,
             .limiter = limiter,
+            .logs = kept->logs,
+            .artifacts = kept->artifacts,
             .events = {}},
         api(app, http) {}
 
@@ -90,11 +95,15 @@ struct Server::Impl {
     rest::register_runners(api);
     rest::register_runner_identity(api);
     work = register_work(api);
+    app.events.project_deleted.add([this](std::int64_t, const std::string&) {
+      if (auto swept = kept->sweep(); !swept)
+        base::log::error("cannot remove the files of deleted jobs", {{"error", swept.error().message()}});
+    });
   }
 
   sys::FileLock lock;
-  base::SystemClock system_clock;
   std::unique_ptr<Store> store;
+  std::unique_ptr<objects::Objects> kept;
   Vault vault;
   RateLimiter limiter;
   net::HttpServer http;
@@ -112,13 +121,17 @@ Server::~Server() {
   if (impl_->work) impl_->work->queue.stop();
 }
 
-base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Clock* clock) {
+base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Clock* given_clock) {
+  static base::SystemClock system_clock;
+  base::Clock& clock = given_clock ? *given_clock : system_clock;
   FR_CHECK(check_external_url(options.external_url));
   auto lock = FR_TRY(open_data_dir(options));
   auto vault = FR_TRY(Vault::open(options.data_dir));
   auto store =
       FR_TRY(Store::open({.path = sys::join_path(options.data_dir, "coordinator.sqlite"), .migrations = migrations()}));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(*lock), clock);
+  auto kept = FR_TRY(objects::Objects::open(options, *store, clock));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(*lock),
+                                     std::move(kept), clock);
   FR_CHECK(bootstrap(impl->app));
   impl->register_routes();
   return std::unique_ptr<Server>(new Server(std::move(impl)));

@@ -369,7 +369,8 @@ void Connection::write_response(Response response) {
   arm(core_->options.body_timeout);
   bool bodiless = has_no_body(response.status);
   if (response.stream != nullptr && !bodiless) {
-    auto head = head_of(response, std::nullopt, true);
+    stream_left_ = response.stream->length();
+    auto head = head_of(response, stream_left_, !stream_left_);
     return write_stream(std::move(head), std::move(response.stream));
   }
   if (response.file && !bodiless) {
@@ -449,8 +450,16 @@ void Connection::stream_piece() {
       if (self->closed_) return;
       if (got < 0) return self->close();
       bool end = data.empty();
-      std::string piece = fmt::format("{:x}\r\n", data.size()) + data + "\r\n";
+      std::string piece;
+      if (self->stream_left_) {
+        if (end ? *self->stream_left_ > 0 : data.size() > *self->stream_left_) return self->close();
+        *self->stream_left_ -= data.size();
+        piece = std::move(data);
+      } else {
+        piece = fmt::format("{:x}\r\n", data.size()) + data + "\r\n";
+      }
       if (end) self->stream_.reset();
+      if (piece.empty()) return self->response_done();
       self->send_piece(std::move(piece), end ? &Connection::response_done : &Connection::stream_piece);
     });
   };

@@ -131,6 +131,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t file_offset_ = 0;
   std::uint64_t file_left_ = 0;
   std::shared_ptr<StreamBody> stream_;
+  std::optional<std::uint64_t> stream_left_; // of its announced length
   std::size_t lingered_ = 0;
 };
 

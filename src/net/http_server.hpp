@@ -49,10 +49,12 @@ struct FileBody {
   std::optional<std::uint64_t> length; // nullopt: to the end of the file
 };
 
-// A body whose length is not known before. Used by one pool thread at a time, released there.
+// A body that is produced while it is sent. Used by one pool thread at a time, released there.
 class StreamBody {
  public:
   virtual ~StreamBody() = default;
+  // When it is known before: the answer then has a Content-Length, and a stream of another length cuts the connection.
+  virtual std::optional<std::uint64_t> length() const { return std::nullopt; }
   // Like read(2): bytes, 0 at the end, -1 on an error (which cuts the connection). May block.
   virtual ssize_t read(char* buffer, std::size_t size) = 0;
   // The client went away while read() may be blocking: make it return. From another thread.
@@ -64,7 +66,7 @@ struct Response {
   Headers headers; // Content-Length and Transfer-Encoding are set by the server
   std::string body;
   std::optional<FileBody> file;       // instead of `body`
-  std::shared_ptr<StreamBody> stream; // instead of both, sent chunked
+  std::shared_ptr<StreamBody> stream; // instead of both, sent chunked unless its length is known
 };
 
 class Responder {

@@ -30,4 +30,12 @@ base::Status StagedFile::commit() {
   return {};
 }
 
+base::Status StagedFile::commit_durably() {
+  if (::fsync(fd_.get()) != 0) return base::fail_errno("sync " + path_, errno);
+  FR_CHECK(commit());
+  auto directory = FR_TRY(sys::open_fd(sys::parent_path(target_), O_RDONLY | O_DIRECTORY));
+  if (::fsync(directory.get()) != 0) return base::fail_errno("sync the directory of " + target_, errno);
+  return {};
+}
+
 } // namespace storage

@@ -23,6 +23,8 @@ class StagedFile {
 
   int fd() const { return fd_.get(); }
   base::Status commit();
+  // And on the disk, name and all, when it returns.
+  base::Status commit_durably();
 
  private:
   StagedFile(std::string target, std::string path, sys::Fd fd)

@@ -11,20 +11,13 @@
 #include "base/strings.hpp"
 #include "base/version.hpp"
 #include "net/url.hpp"
+#include "storage/xml.hpp"
 #include "sys/cancel.hpp"
 
 namespace transfer {
 namespace {
 
 constexpr int kMaxRedirects = 10;
-
-std::string xml_element(std::string_view body, std::string_view name) {
-  std::string open = fmt::format("<{}>", name), close = fmt::format("</{}>", name);
-  std::size_t from = body.find(open);
-  std::size_t to = from == std::string_view::npos ? from : body.find(close, from);
-  if (to == std::string_view::npos) return "";
-  return std::string(body.substr(from + open.size(), to - from - open.size()));
-}
 
 gitlab::Answer to_answer(net::HttpResponse& response) {
   gitlab::Answer answer;
@@ -46,7 +39,7 @@ std::string Reply::text() const {
   if (answer.status / 100 == 2) return status_line();
   if (gitlab::is_json(answer.content_type)) return gitlab::error_text(method, net::sanitized(url), answer);
   if (answer.content_type.find("xml") != std::string::npos) {
-    std::string code = xml_element(answer.body, "Code"), message = xml_element(answer.body, "Message");
+    std::string code = storage::xml_text(answer.body, "Code"), message = storage::xml_text(answer.body, "Message");
     if (!code.empty() || !message.empty()) return fmt::format("{} ({}: {})", status_line(), code, message);
   }
   return status_line();

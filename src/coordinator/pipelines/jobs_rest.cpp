@@ -6,9 +6,10 @@
 
 #include "coordinator/git/repository.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/objects/answer.hpp"
+#include "coordinator/objects/artifacts.hpp"
 #include "coordinator/pipelines/json.hpp"
 #include "coordinator/runner_api/work.hpp"
-#include "sys/files.hpp"
 
 namespace coordinator {
 namespace {
@@ -72,24 +73,24 @@ Outcome<Reply> show_trace(const std::shared_ptr<Work>& work, Call& call) {
   if (found.row.boolean("debug_trace") && !can_update_jobs(found.access)) return std::unexpected(forbidden());
   std::int64_t id = found.row.integer("id");
   work->traces.watch(id);
-  Reply reply = text_reply(200, "");
-  if (work->traces.size(id) > 0) {
-    reply.body.clear();
-    reply.file = net::FileBody{.path = work->traces.path(id), .offset = 0, .length = std::nullopt};
-  }
+  auto reply = API_TRY(objects::ranged_reply(call, API_TRY(work->traces.size(id)),
+                                             [&](net::Response& response, std::uint64_t offset, std::uint64_t length) {
+                                               return work->traces.fill(response, id, offset, length);
+                                             }));
+  reply.headers.set("Content-Type", "text/plain; charset=utf-8");
   return reply;
 }
 
 Outcome<Row> archive_of(Transaction& tx, std::int64_t job_id) {
   auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {job_id}));
-  if (!artifact || !sys::is_regular_file(artifact->text("location"))) return std::unexpected(not_found(""));
+  if (!artifact) return std::unexpected(not_found(""));
   return *artifact;
 }
 
 Outcome<Reply> job_artifacts(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_job(tx, call));
-    return artifact_reply(call, API_TRY(archive_of(tx, found.row.integer("id"))));
+    return call.app.artifacts.reply(call, API_TRY(archive_of(tx, found.row.integer("id"))));
   });
 }
 
@@ -104,15 +105,8 @@ Outcome<Reply> ref_artifacts(Call& call) {
         "p.status = 'success' AND j.name = ? AND j.retried = 0 ORDER BY p.id DESC LIMIT 1",
         {found.project.id, call.path("ref"), name}));
     if (!job) return std::unexpected(not_found(""));
-    return artifact_reply(call, API_TRY(archive_of(tx, job->integer("id"))));
+    return call.app.artifacts.reply(call, API_TRY(archive_of(tx, job->integer("id"))));
   });
-}
-
-base::Status drop_artifacts(Transaction& tx, const App& app, std::int64_t job_id, bool with_files) {
-  FR_CHECK(tx.execute("DELETE FROM artifacts WHERE job_id = ?", {job_id}));
-  if (with_files)
-    tx.after_commit([path = sys::parent_path(artifact_path(app, job_id, "archive"))] { (void)sys::remove_tree(path); });
-  return {};
 }
 
 // Runs `change` on a job that the caller may update, and answers with the job `change` names.
@@ -145,10 +139,10 @@ Outcome<Reply> erase_job(const std::shared_ptr<Work>& work, Call& call) {
     std::string status = row.text("status");
     if (status != "success" && status != "failed" && status != "canceled")
       return std::unexpected(forbidden("Job is not erasable!"));
-    API_CHECK(drop_artifacts(tx, call.app, id, true));
+    API_CHECK(call.app.artifacts.erase_job(tx, id));
     API_CHECK(tx.execute("UPDATE jobs SET erased_at = ?, trace_size = 0, artifacts_expire_at = NULL WHERE id = ?",
                          {call.now(), id}));
-    tx.after_commit([work, id] { (void)work->traces.erase(id); });
+    API_CHECK(work->traces.erase(tx, id));
     return id;
   });
 }
@@ -176,7 +170,7 @@ void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
   api.get("/projects/:id/jobs/artifacts/:ref/download", ref_artifacts, {.auth = Auth::kOptional, .job_token = true});
   api.remove("/projects/:id/jobs/:job_id/artifacts", [](Call& call) {
     auto done = change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
-      API_CHECK(drop_artifacts(tx, call.app, row.integer("id"), true));
+      API_CHECK(call.app.artifacts.erase_job(tx, row.integer("id")));
       return row.integer("id");
     });
     if (done) return Outcome<Reply>(empty_reply(204));

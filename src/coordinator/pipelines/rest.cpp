@@ -8,6 +8,7 @@
 #include "ci/compile.hpp"
 #include "coordinator/git/repository.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/objects/artifacts.hpp"
 #include "coordinator/pipelines/json.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "sys/files.hpp"
@@ -194,13 +195,11 @@ Outcome<Reply> delete_pipeline(const std::shared_ptr<Work>& work, Call& call) {
     std::int64_t id = found.row.integer("id");
     API_CHECK(work->service.cancel_pipeline(tx, id, call.identity.user_id));
     auto jobs = API_TRY(tx.query("SELECT id FROM jobs WHERE pipeline_id = ?", {id}));
+    for (const Row& job : jobs) {
+      API_CHECK(work->traces.erase(tx, job.integer("id")));
+      API_CHECK(call.app.artifacts.erase_job(tx, job.integer("id")));
+    }
     API_CHECK(tx.execute("DELETE FROM pipelines WHERE id = ?", {id}));
-    tx.after_commit([work, jobs] {
-      for (const Row& job : jobs) {
-        (void)work->traces.erase(job.integer("id"));
-        (void)sys::remove_tree(sys::parent_path(artifact_path(work->service.app(), job.integer("id"), "archive")));
-      }
-    });
     return empty_reply(204);
   });
 }

@@ -4,8 +4,8 @@
 
 #include "base/log.hpp"
 #include "coordinator/model/settings.hpp"
+#include "coordinator/objects/artifacts.hpp"
 #include "coordinator/queue/queue.hpp"
-#include "sys/files.hpp"
 
 namespace coordinator::queue {
 
@@ -82,10 +82,7 @@ base::Status Queue::expire_artifacts(Transaction& tx) {
                       "q.project_id = p.project_id AND q.ref = p.ref AND q.id > p.id AND q.ref_type = p.ref_type AND "
                       "q.status = 'success')) LIMIT 200",
                       {app_.now(), keep_latest}));
-  for (const Row& row : rows) {
-    FR_CHECK(tx.execute("DELETE FROM artifacts WHERE id = ?", {row.integer("id")}));
-    tx.after_commit([location = row.text("location")] { (void)sys::remove_file(location); });
-  }
+  for (const Row& row : rows) FR_CHECK(app_.artifacts.erase(tx, row));
   return {};
 }
 

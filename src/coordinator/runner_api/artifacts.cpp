@@ -1,22 +1,19 @@
 // The artifact half of the runner contract: POST and GET /jobs/:id/artifacts (protocol digest §13).
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
 
-#include "base/hash.hpp"
-#include "base/log.hpp"
 #include "base/strings.hpp"
 #include "ci/duration.hpp"
 #include "ci/reports.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/settings.hpp"
+#include "coordinator/objects/artifacts.hpp"
 #include "coordinator/runner_api/job_auth.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "coordinator/vault.hpp"
@@ -52,37 +49,6 @@ const std::set<std::string, std::less<>> kRawTypes = {"sast",
                                                       "api_fuzzing",
                                                       "sarif"};
 
-struct Stored {
-  std::uint64_t size = 0;
-  std::string sha256;
-};
-
-// Copies the part out of the spooled body to its place, hashing on the way.
-base::Result<Stored> store_part(const std::string& body_file, const net::FormPart& part, const std::string& target) {
-  FR_CHECK(sys::make_directories(sys::parent_path(target), 0700));
-  sys::Fd in(::open(body_file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!in) return base::fail_errno("open the upload", errno);
-  sys::Fd out(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!out) return base::fail_errno("open " + target, errno);
-  base::Sha256 hash;
-  std::string buffer(256 << 10, '\0');
-  std::uint64_t done = 0;
-  while (done < part.size) {
-    ssize_t got = ::pread(in.get(), buffer.data(), std::min<std::uint64_t>(buffer.size(), part.size - done),
-                          static_cast<off_t>(part.offset + done));
-    if (got <= 0) return base::fail_errno("read the upload", got < 0 ? errno : EIO);
-    std::string_view rest(buffer.data(), static_cast<std::size_t>(got));
-    hash.update(rest);
-    while (!rest.empty()) {
-      ssize_t written = ::write(out.get(), rest.data(), rest.size());
-      if (written < 0) return base::fail_errno("write " + target, errno);
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    }
-    done += static_cast<std::uint64_t>(got);
-  }
-  return Stored{.size = part.size, .sha256 = hash.hex()};
-}
-
 // nullopt: kept for ever.
 base::Result<std::optional<std::int64_t>> expiry(Transaction& tx, std::string expire_in, std::int64_t now) {
   if (base::trim(expire_in).empty())
@@ -91,19 +57,6 @@ base::Result<std::optional<std::int64_t>> expiry(Transaction& tx, std::string ex
   // "never", and "0" of the setting
   return seconds && *seconds > 0 ? std::optional(now + *seconds * 1000) : std::nullopt;
 }
-
-// An uploaded file on its way to its place; gone at the end unless it was kept.
-class Fresh {
- public:
-  explicit Fresh(const std::string& target) : path_(target + ".new-" + base::random_hex(8)) {}
-  Fresh(const Fresh&) = delete;
-  Fresh& operator=(const Fresh&) = delete;
-  ~Fresh() { (void)sys::remove_file(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct Upload {
   std::string type;
@@ -123,52 +76,63 @@ Outcome<std::monostate> check_format(const Upload& upload) {
 }
 
 // A gzip report that the server itself reads; small by rule (5 KiB for dotenv), so in memory and with a cap.
-base::Result<std::string> inflate_report(const std::string& path) {
-  gzFile file = ::gzopen(path.c_str(), "rb");
-  if (file == nullptr) return base::fail(base::ErrorKind::kIo, "cannot read the report");
+base::Result<std::string> inflate_report(const std::string& file, const net::FormPart& part) {
+  sys::Fd fd = FR_TRY(sys::open_fd(file, O_RDONLY));
+  if (::lseek(fd.get(), static_cast<off_t>(part.offset), SEEK_SET) < 0)
+    return base::fail_errno("read the report", errno);
+  gzFile stream = ::gzdopen(fd.get(), "rb"); // stops at the end of the compressed data, in front of the boundary
+  if (stream == nullptr) return base::fail(base::ErrorKind::kIo, "cannot read the report");
+  (void)fd.release();
   std::string text(64 << 10, '\0');
-  int got = ::gzread(file, text.data(), static_cast<unsigned>(text.size()));
-  ::gzclose(file);
-  if (got < 0) return base::fail(base::ErrorKind::kInvalidInput, "Invalid Format");
+  int got = ::gzread(stream, text.data(), static_cast<unsigned>(text.size()));
+  bool packed = ::gzdirect(stream) == 0;
+  ::gzclose(stream);
+  if (got < 0 || !packed) return base::fail(base::ErrorKind::kInvalidInput, "Invalid Format");
   text.resize(static_cast<std::size_t>(got));
   return text;
 }
 
-base::Result<ci::Variables> read_dotenv(const std::string& path) {
-  return ci::parse_dotenv(FR_TRY(inflate_report(path)));
+Outcome<std::string> read_dotenv(Call& call, const net::FormPart& part) {
+  auto text = inflate_report(call.request.body_file, part);
+  auto variables = text ? ci::parse_dotenv(*text) : std::unexpected(text.error());
+  if (!variables) return std::unexpected(message_reply(400, variables.error().message()));
+  return ci::variables_json(*variables).dump();
+}
+
+Outcome<Reply> record(Transaction& tx, Call& call, const Upload& upload, const objects::Artifacts::Stored& stored,
+                      const std::string& dotenv) {
+  auto id = call.path_id("id").value_or(0);
+  auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kNo));
+  auto before =
+      API_TRY(tx.query_one("SELECT id, sha256 FROM artifacts WHERE job_id = ? AND file_type = ?", {id, upload.type}));
+  if (before) {
+    if (before->text("sha256") != stored.sha256)
+      return std::unexpected(message_reply(400, "another artifact of the same type already exists"));
+    // Sent again: the first stays.
+    tx.after_commit([&artifacts = call.app.artifacts, location = stored.location] { artifacts.drop(location); });
+    return json_reply(201, json::Value::object({{"id", id}}));
+  }
+  auto expires = API_TRY(expiry(tx, upload.expire_in, call.now()));
+  API_CHECK(tx.insert(
+      "INSERT INTO artifacts (job_id, project_id, file_type, file_format, filename, location, size, sha256, access, "
+      "created_at, expire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {id, job.integer("project_id"), upload.type, upload.format, upload.filename, stored.location,
+       static_cast<std::int64_t>(stored.size), stored.sha256, upload.access, call.now(), expires}));
+  if (upload.type == "archive")
+    API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = ? WHERE id = ?", {expires, id}));
+  if (!dotenv.empty()) API_CHECK(tx.execute("UPDATE jobs SET dotenv = ? WHERE id = ?", {dotenv, id}));
+  return json_reply(201, json::Value::object({{"id", id}}));
 }
 
 Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part) {
-  auto id = call.path_id("id").value_or(0);
-  std::string target = artifact_path(call.app, id, upload.type);
-  Fresh fresh(target);
-  auto stored = API_TRY(store_part(call.request.body_file, part, fresh.path()));
   std::string dotenv;
-  if (upload.type == "dotenv") {
-    auto variables = read_dotenv(fresh.path());
-    if (!variables) return std::unexpected(message_reply(400, variables.error().message()));
-    dotenv = ci::variables_json(*variables).dump();
-  }
-  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kNo));
-    auto before =
-        API_TRY(tx.query_one("SELECT id, sha256 FROM artifacts WHERE job_id = ? AND file_type = ?", {id, upload.type}));
-    if (before) {
-      if (before->text("sha256") == stored.sha256) return json_reply(201, json::Value::object({{"id", id}}));
-      return std::unexpected(message_reply(400, "another artifact of the same type already exists"));
-    }
-    API_CHECK(sys::rename_file(fresh.path(), target));
-    auto expires = API_TRY(expiry(tx, upload.expire_in, call.now()));
-    API_CHECK(tx.insert(
-        "INSERT INTO artifacts (job_id, project_id, file_type, file_format, filename, location, size, sha256, access, "
-        "created_at, expire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        {id, job.integer("project_id"), upload.type, upload.format, upload.filename, target,
-         static_cast<std::int64_t>(stored.size), stored.sha256, upload.access, call.now(), expires}));
-    if (upload.type == "archive")
-      API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = ? WHERE id = ?", {expires, id}));
-    if (!dotenv.empty()) API_CHECK(tx.execute("UPDATE jobs SET dotenv = ? WHERE id = ?", {dotenv, id}));
-    return json_reply(201, json::Value::object({{"id", id}}));
-  });
+  if (upload.type == "dotenv") dotenv = API_TRY(read_dotenv(call, part));
+  auto& artifacts = call.app.artifacts;
+  auto stored = API_TRY(
+      artifacts.put(call.path_id("id").value_or(0), upload.type, call.request.body_file, part.offset, part.size));
+  auto reply = call.app.store.write([&](Transaction& tx) { return record(tx, call, upload, stored, dotenv); });
+  if (!reply) artifacts.drop(stored.location);
+  return reply;
 }
 
 Outcome<Reply> upload(Call& call) {
@@ -228,48 +192,12 @@ Outcome<Reply> download(Call& call) {
       if (!allowed) return std::unexpected(forbidden());
     }
     auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {id}));
-    if (!artifact || !sys::is_regular_file(artifact->text("location"))) return std::unexpected(not_found(""));
-    return artifact_reply(call, *artifact);
+    if (!artifact) return std::unexpected(not_found(""));
+    return call.app.artifacts.reply(call, *artifact);
   });
 }
 
 } // namespace
-
-Reply artifact_reply(const Call& call, const Row& artifact) {
-  Reply reply = empty_reply(200);
-  reply.file = net::FileBody{.path = artifact.text("location"), .offset = 0, .length = std::nullopt};
-  auto size = static_cast<std::uint64_t>(artifact.integer("size"));
-  // One range, as interrupted downloads ask for it; anything else gets the whole.
-  std::string_view range = call.header("Range");
-  if (range.starts_with("bytes=") && range.find(',') == std::string_view::npos) {
-    range.remove_prefix(6);
-    auto dash = range.find('-');
-    auto first = base::parse_int(range.substr(0, dash));
-    auto last = dash == std::string_view::npos ? std::nullopt : base::parse_int(range.substr(dash + 1));
-    if (!first && last) { // the last n bytes
-      first = static_cast<std::int64_t>(size) - std::min<std::int64_t>(*last, static_cast<std::int64_t>(size));
-      last.reset();
-    }
-    if (first && *first >= 0 && (!last || *last >= *first)) {
-      auto begin = static_cast<std::uint64_t>(*first);
-      if (begin >= size) return text_reply(416, "").header("Content-Range", fmt::format("bytes */{}", size));
-      std::uint64_t end = last ? std::min<std::uint64_t>(static_cast<std::uint64_t>(*last), size - 1) : size - 1;
-      reply.status = 206;
-      reply.file->offset = begin;
-      reply.file->length = end - begin + 1;
-      reply.headers.set("Content-Range", fmt::format("bytes {}-{}/{}", begin, end, size));
-    }
-  }
-  reply.headers.set("Accept-Ranges", "bytes");
-  reply.headers.set("Content-Type", artifact.text("file_format") == "zip"    ? "application/zip"
-                                    : artifact.text("file_format") == "gzip" ? "application/gzip"
-                                                                             : "application/octet-stream");
-  std::string name = artifact.text("filename");
-  std::erase_if(name, [](unsigned char c) { return c < ' ' || c == '"' || c == '\\'; });
-  reply.headers.set("Content-Disposition",
-                    fmt::format("attachment; filename=\"{}\"; filename*=UTF-8''{}", name, base::percent_encode(name)));
-  return reply;
-}
 
 void register_runner_artifacts(Api& api) {
   api.post("/jobs/:id/artifacts", [](Call& call) { return upload(call); },

@@ -97,8 +97,9 @@ TEST_F(Artifacts, RefusedUploads) {
   // Nothing lies about of what was refused.
   auto left = sys::list_directory(server.app().path(fmt::format("artifacts/0/{}", job.id)));
   ASSERT_TRUE(left);
-  std::sort(left->begin(), left->end());
-  EXPECT_EQ(*left, (std::vector<std::string>{"archive", "junit", "sast"}));
+  std::vector<std::string> types;
+  for (const auto& name : *left) types.push_back(name.substr(0, name.find('-')));
+  EXPECT_EQ(types, (std::vector<std::string>{"archive", "junit", "sast"}));
 }
 
 TEST_F(Artifacts, DependenciesOfTheNextStage) {

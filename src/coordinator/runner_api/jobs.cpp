@@ -91,10 +91,9 @@ base::Status acknowledge(Transaction& tx, const std::shared_ptr<Work>& work, con
   return work->service.started(tx, job.integer("pipeline_id"));
 }
 
-void note_checksum(const std::shared_ptr<Work>& work, std::int64_t job_id, Call& call) {
+void note_checksum(std::int64_t job_id, Call& call, std::uint64_t stored) {
   const json::Value& output = call.params.raw("output");
   auto size = output["bytesize"].integer_or(-1);
-  auto stored = work->traces.size(job_id);
   if (size >= 0 && static_cast<std::uint64_t>(size) != stored)
     base::log::warning(
         "the log is not as long as its runner says",
@@ -113,7 +112,7 @@ base::Result<std::optional<double>> find_coverage(const std::shared_ptr<Work>& w
 }
 
 Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Row& job,
-                       const std::string& state, std::optional<double> coverage) {
+                       const std::string& state, std::optional<double> coverage, std::uint64_t log_size) {
   std::int64_t id = job.integer("id");
   std::optional<int> exit_code;
   if (auto code = call.params.integer("exit_code"))
@@ -127,8 +126,8 @@ Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call&
   API_CHECK(
       tx.execute("UPDATE jobs SET trace_checksum = ?, trace_size = ?, contacted_at = ?, "
                  "coverage = coalesce(?, coverage) WHERE id = ?",
-                 {call.params.raw("output")["checksum"].string_or(""), static_cast<std::int64_t>(work->traces.size(id)),
-                  call.now(), coverage, id}));
+                 {call.params.raw("output")["checksum"].string_or(""), static_cast<std::int64_t>(log_size), call.now(),
+                  coverage, id}));
   API_CHECK(work->service.finish(tx, id, {.status = end, .failure_reason = reason, .exit_code = exit_code}));
   return with_status(200, end);
 }
@@ -138,7 +137,11 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
   std::string state = call.params.text("state").value_or("");
   API_CHECK(call.params.finish());
   std::optional<double> coverage;
-  if (state == "success" || state == "failed") coverage = find_coverage(work, call, id).value_or(std::nullopt);
+  std::uint64_t log_size = 0;
+  if (state == "success" || state == "failed") {
+    coverage = find_coverage(work, call, id).value_or(std::nullopt);
+    log_size = API_TRY(work->traces.size(id));
+  }
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes));
     API_CHECK(model::touch_contact(tx, job.integer("runner_id"), job.optional_integer("manager_id"),
@@ -163,8 +166,8 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
     // A runner that was told to cancel before it began reports the failure without having acknowledged.
     if (waiting && state == "success")
       return std::unexpected(bad_request("Job is waiting for acknowledgement").header("Job-Status", status));
-    note_checksum(work, id, call);
-    return end_job(tx, work, call, job, state, coverage);
+    note_checksum(id, call, log_size);
+    return end_job(tx, work, call, job, state, coverage, log_size);
   });
 }
 
