@@ -341,7 +341,25 @@ CREATE TABLE artifacts (
 CREATE INDEX artifacts_expiry ON artifacts (expire_at) WHERE expire_at IS NOT NULL;
 )";
 
-constexpr std::array<std::string_view, 3> kMigrations = {kIdentity, kRunners, kPipelines};
+// Logs that do not end where they were written: live ones in pieces (base64), archived ones by the place of their object.
+constexpr std::string_view kJobLogs = R"(
+CREATE TABLE job_logs (
+  job_id BIGINT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+  size BIGINT NOT NULL,
+  location TEXT,
+  archived_at BIGINT);
+CREATE INDEX job_logs_live ON job_logs (job_id) WHERE location IS NULL;
+CREATE TABLE job_log_chunks (
+  job_id BIGINT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  start BIGINT NOT NULL,
+  size BIGINT NOT NULL,
+  data TEXT NOT NULL,
+  PRIMARY KEY (job_id, start));
+ALTER TABLE artifacts ADD COLUMN entries BIGINT;
+ALTER TABLE artifacts ADD COLUMN unpacked BIGINT;
+)";
+
+constexpr std::array<std::string_view, 4> kMigrations = {kIdentity, kRunners, kPipelines, kJobLogs};
 
 } // namespace
 

@@ -95,10 +95,7 @@ struct Server::Impl {
     rest::register_runners(api);
     rest::register_runner_identity(api);
     work = register_work(api);
-    app.events.project_deleted.add([this](std::int64_t, const std::string&) {
-      if (auto swept = kept->sweep(); !swept)
-        base::log::error("cannot remove the files of deleted jobs", {{"error", swept.error().message()}});
-    });
+    app.events.project_deleted.add([this](std::int64_t, const std::string&) { kept->sweep_soon(); });
   }
 
   sys::FileLock lock;
@@ -143,7 +140,10 @@ base::Status Server::listen() {
   impl_->address = address_url(app.options.listen, port);
   app.url = app.options.external_url.empty() ? impl_->address : app.options.external_url;
   while (app.url.ends_with('/')) app.url.pop_back();
-  if (!impl_->janitor) impl_->janitor = std::make_unique<Janitor>(app);
+  if (!impl_->janitor) {
+    impl_->janitor = std::make_unique<Janitor>(app);
+    impl_->kept->start();
+  }
   return {};
 }
 

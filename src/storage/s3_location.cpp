@@ -140,10 +140,11 @@ base::Result<AwsCredentials> AwsCredentialSource::get() {
                                   "AWS_SECRET_ACCESS_KEY, or write {}",
                                   file_));
   std::int64_t modified = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
-  if (cached_ && modified == modified_) return *cached_;
+  if (cached_ && modified == modified_ && st.st_ino == inode_) return *cached_;
   auto credentials = parse_credentials_file(FR_TRY(sys::read_file(file_, 1 << 20)), profile_);
   if (!credentials) return base::fail_context(file_, credentials.error());
   modified_ = modified;
+  inode_ = st.st_ino;
   cached_ = std::move(*credentials);
   return *cached_;
 }

@@ -46,6 +46,7 @@ class AwsCredentialSource {
   std::mutex mutex_;
   std::optional<AwsCredentials> cached_;
   std::int64_t modified_ = 0; // of the file, nanoseconds
+  std::uint64_t inode_ = 0;
 };
 
 // A profile of a credentials file's text; kNotFound when it has none or it is incomplete.

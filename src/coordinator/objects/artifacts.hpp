@@ -25,7 +25,7 @@ class Artifacts {
   // Copies a region of a file into the store, hashing on the way. The caller writes the row, or calls drop(location).
   base::Result<Stored> put(std::int64_t job_id, const std::string& file_type, const std::string& path,
                            std::uint64_t offset, std::uint64_t size);
-  void drop(std::string_view location) const { stores_.drop(location); }
+  void drop(std::string_view location) { stores_.drop(location); }
 
   // Deletes rows (all of the job's, or one by id) and, after the commit, their objects.
   base::Status erase_job(Transaction& tx, std::int64_t job_id);

@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/strings.hpp"
 #include "coordinator/objects/live_logs.hpp"
 #include "sys/fd.hpp"
 #include "sys/files.hpp"
 
 namespace coordinator::objects {
+
+std::optional<std::string> FileLogs::path(std::int64_t job_id) const { return file(job_id); }
 
 std::string FileLogs::file(std::int64_t job_id) const {
   return sys::join_path(folder_, fmt::format("traces/{}/{}.log", job_id / 1000, job_id));
@@ -70,6 +73,19 @@ base::Result<std::string> FileLogs::read(std::int64_t job_id, std::uint64_t offs
   }
   bytes.resize(filled);
   return bytes;
+}
+
+base::Result<std::vector<std::int64_t>> FileLogs::waiting() {
+  std::vector<std::int64_t> jobs;
+  std::string root = sys::join_path(folder_, "traces");
+  auto buckets = sys::list_directory(root);
+  if (!buckets) return jobs; // nothing was ever stored
+  for (const std::string& bucket : *buckets) {
+    for (const std::string& name :
+         sys::list_directory(sys::join_path(root, bucket)).value_or(std::vector<std::string>()))
+      if (auto id = base::parse_int(name.substr(0, name.find('.'))); id && name.ends_with(".log")) jobs.push_back(*id);
+  }
+  return jobs;
 }
 
 base::Status FileLogs::erase(Transaction& tx, std::int64_t job_id) {

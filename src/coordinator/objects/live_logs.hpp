@@ -1,4 +1,6 @@
 // LiveLogs: the log of a job that runs, appended at exact offsets by whichever coordinator its runner talks to.
+//
+// Thread-safe. append(), size(), read() and waiting() are called outside of transactions, the others inside of one.
 #pragma once
 
 #include <array>
@@ -7,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "coordinator/store.hpp"
 
@@ -24,6 +27,8 @@ class LiveLogs {
   virtual base::Status erase(Transaction& tx, std::int64_t job_id) = 0;
   // The file that holds it, where there is one.
   virtual std::optional<std::string> path(std::int64_t job_id) const = 0;
+  // Jobs that have a live log.
+  virtual base::Result<std::vector<std::int64_t>> waiting() = 0;
 };
 
 // Files below a folder, traces/<id / 1000>/<id>.log. They are not synced: a power cut may cost the last seconds of a
@@ -37,15 +42,32 @@ class FileLogs final : public LiveLogs {
   base::Result<std::uint64_t> size(std::int64_t job_id) override;
   base::Result<std::string> read(std::int64_t job_id, std::uint64_t offset, std::size_t length) override;
   base::Status erase(Transaction& tx, std::int64_t job_id) override;
-  std::optional<std::string> path(std::int64_t job_id) const override { return file(job_id); }
-
-  std::string file(std::int64_t job_id) const;
+  std::optional<std::string> path(std::int64_t job_id) const override;
+  base::Result<std::vector<std::int64_t>> waiting() override;
 
  private:
+  std::string file(std::int64_t job_id) const;
   std::mutex& lock_of(std::int64_t job_id) { return locks_[static_cast<std::size_t>(job_id) % locks_.size()]; }
   std::string folder_;
   bool shared_;
   std::array<std::mutex, 64> locks_;
+};
+
+// Rows of job_log_chunks, for several coordinators that share nothing but a database. The size in job_logs is the
+// truth: an append is an UPDATE that names the size it expects, so two of them never both succeed.
+class TableLogs final : public LiveLogs {
+ public:
+  explicit TableLogs(Store& store) : store_(store) {}
+
+  base::Result<std::uint64_t> append(std::int64_t job_id, std::uint64_t offset, std::string_view chunk) override;
+  base::Result<std::uint64_t> size(std::int64_t job_id) override;
+  base::Result<std::string> read(std::int64_t job_id, std::uint64_t offset, std::size_t length) override;
+  base::Status erase(Transaction& tx, std::int64_t job_id) override;
+  std::optional<std::string> path(std::int64_t) const override { return std::nullopt; }
+  base::Result<std::vector<std::int64_t>> waiting() override;
+
+ private:
+  Store& store_;
 };
 
 } // namespace coordinator::objects

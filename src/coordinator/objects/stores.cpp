@@ -56,6 +56,7 @@ base::Result<std::unique_ptr<Stores>> Stores::open(const std::string& data_dir, 
   stores->data_ = FR_TRY(storage::open_object_store(data_dir));
   if (configured.empty()) return stores;
   stores->configured_ = FR_TRY(storage::open_object_store(configured));
+  if (!stores->in_files()) stores->remover_ = std::make_unique<sys::ThreadPool>(1, 10'000);
   if (auto usable = stores->configured_->check(); !usable) {
     auto kind = usable.error().kind();
     if (kind != base::ErrorKind::kUnavailable && kind != base::ErrorKind::kTimeout)
@@ -94,12 +95,30 @@ base::Status Stores::fill(net::Response& response, std::string_view location, st
   return {};
 }
 
-void Stores::drop(std::string_view location) const {
+base::Result<std::optional<std::string>> Stores::url(std::string_view location,
+                                                     const storage::UrlOptions& options) const {
+  auto place = FR_TRY(find(location));
+  return place.store->url(place.key, options);
+}
+
+std::vector<storage::ObjectStore*> Stores::all() const {
+  std::vector<storage::ObjectStore*> list = {data_.get()};
+  if (configured_) list.push_back(configured_.get());
+  return list;
+}
+
+void Stores::drop(std::string_view location) {
   auto place = find(location);
-  auto gone = place ? place->store->remove(place->key) : base::Status(std::unexpected(place.error()));
-  if (!gone)
-    base::log::warning("cannot remove an object",
-                       {{"location", std::string(location)}, {"error", gone.error().message()}});
+  if (!place) return;
+  auto remove = [place = *place] {
+    if (auto gone = place.store->remove(place.key); !gone)
+      base::log::warning("cannot remove an object",
+                         {{"store", place.store->name()}, {"key", place.key}, {"error", gone.error().message()}});
+  };
+  if (place->store->path(place->key))
+    remove();
+  else
+    (void)remover_->try_submit(remove);
 }
 
 } // namespace coordinator::objects

@@ -9,9 +9,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/http_server.hpp"
 #include "storage/object_store.hpp"
+#include "sys/thread_pool.hpp"
 
 namespace coordinator::objects {
 
@@ -23,6 +25,8 @@ class Stores {
   storage::ObjectStore& primary() { return configured_ ? *configured_ : *data_; }
   // The primary store has files on this machine, as a folder has.
   bool in_files() const;
+  bool configured() const { return configured_ != nullptr; }
+  std::vector<storage::ObjectStore*> all() const;
   std::string location(const std::string& key) const { return (configured_ ? "store:" : "data:") + key; }
 
   struct Place {
@@ -36,12 +40,15 @@ class Stores {
   // is a file: kNotFound.
   base::Status fill(net::Response& response, std::string_view location, std::uint64_t offset,
                     std::uint64_t length) const;
-  // What cannot be removed now is logged and found by the sweep later.
-  void drop(std::string_view location) const;
+  // A URL from which whoever has it gets the object; nullopt: this store has none.
+  base::Result<std::optional<std::string>> url(std::string_view location, const storage::UrlOptions& options) const;
+  // Files go at once, other objects soon; what cannot be removed is logged and found by the sweep later.
+  void drop(std::string_view location);
 
  private:
   std::shared_ptr<storage::ObjectStore> data_;
   std::shared_ptr<storage::ObjectStore> configured_; // null: data_
+  std::unique_ptr<sys::ThreadPool> remover_;         // for a store over the network
 };
 
 } // namespace coordinator::objects
