@@ -53,7 +53,6 @@ export function layersOf(stages: readonly GraphStage[]): Map<string, number> {
     const before: GraphJob[] = []
     for (const stage of stages) {
       if (stage.name === job.stage) break
-      // The newest stage before that has jobs waits for all before it already, unless its jobs have needs.
       before.push(...stage.jobs)
     }
     return before
@@ -119,7 +118,6 @@ export function relatives(picture: Picture, name: string): Set<string> {
     }
   }
   walk(name, (edge) => [edge.to, edge.from])
-  const before = new Set(found)
   walk(name, (edge) => [edge.from, edge.to])
-  return new Set([...before, ...found])
+  return found
 }
