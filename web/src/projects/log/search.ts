@@ -15,20 +15,14 @@ export function compile(words: string): RegExp | null {
   return new RegExp(literal, /\p{Lu}/u.test(words) ? 'gu' : 'giu')
 }
 
-export function matchesIn(text: string, pattern: RegExp): { start: number; end: number }[] {
-  const found: { start: number; end: number }[] = []
-  for (const match of text.matchAll(pattern)) found.push({ start: match.index!, end: match.index! + match[0].length })
-  return found
-}
-
 // Matches in lines from `first` on, put after those of `before` that stand above it.
 export function search(lines: readonly LogLine[], pattern: RegExp | null, first = 0, before: readonly Match[] = []): Match[] {
   if (!pattern) return []
   const matches = before.filter((match) => match.line < first)
-  for (let line = first; line < lines.length && matches.length < MOST_MATCHES; line += 1) {
-    for (const { start, end } of matchesIn(lines[line]!.text, pattern)) {
-      matches.push({ line, start, end })
-      if (matches.length >= MOST_MATCHES) break
+  for (let line = first; line < lines.length; line += 1) {
+    for (const found of lines[line]!.text.matchAll(pattern)) {
+      if (matches.length >= MOST_MATCHES) return matches
+      matches.push({ line, start: found.index!, end: found.index! + found[0].length })
     }
   }
   return matches
