@@ -39,13 +39,9 @@ base::Result<bool> reset(config::Editor& editor, std::size_t index, const Select
   const config::Runner runner = editor.config().runners.at(index);
   const auto answer = ServerCalls(runner, path).reset_token(selection.access_token);
   if (!answer) return false;
-  const std::int64_t now = unix_now();
-  for (std::size_t i = 0; i < editor.config().runners.size(); ++i) {
-    const config::Runner& other = editor.config().runners[i];
-    // Entries that share the token must go on working.
-    if (i != index && (other.token.reveal() != runner.token.reveal() || other.url != runner.url)) continue;
-    FR_CHECK(editor.set_token(i, answer->token.reveal(), now, answer->token_expires_at));
-  }
+  const config::NewToken successor{answer->token.reveal(), unix_now(), answer->token_expires_at};
+  // Entries that share the token must go on working.
+  FR_TRY(editor.replace_token(runner.url, runner.token.reveal(), successor));
   FR_CHECK(editor.save());
   return true;
 }

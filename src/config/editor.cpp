@@ -91,14 +91,25 @@ base::Status Editor::set_runner_key(std::size_t index, std::string_view key, std
   return reparse();
 }
 
-base::Status Editor::set_token(std::size_t index, std::string_view token, std::int64_t obtained_at,
-                               std::optional<std::int64_t> expires_at) {
-  const std::string expires = expires_at ? base::format_utc_seconds(*expires_at) : std::string(kNever);
+base::Status Editor::set_token(std::size_t index, const NewToken& successor) {
+  const auto expires = successor.expires_at ? base::format_utc_seconds(*successor.expires_at) : std::string(kNever);
   const toml::TablePath runner = {{"runners", index}};
-  FR_CHECK(state_->text.set(runner, "token", toml::quote(token)));
-  FR_CHECK(state_->text.set(runner, "token_obtained_at", base::format_utc_seconds(obtained_at)));
+  FR_CHECK(state_->text.set(runner, "token", toml::quote(successor.token)));
+  FR_CHECK(state_->text.set(runner, "token_obtained_at", base::format_utc_seconds(successor.obtained_at)));
   FR_CHECK(state_->text.set(runner, "token_expires_at", expires));
   return reparse();
+}
+
+base::Result<std::size_t> Editor::replace_token(std::string_view url, std::string_view token,
+                                                const NewToken& successor) {
+  std::size_t changed = 0;
+  for (std::size_t i = 0; i < config().runners.size(); ++i) {
+    const Runner& runner = config().runners[i];
+    if (runner.url != url || runner.token.reveal() != token) continue;
+    FR_CHECK(set_token(i, successor));
+    ++changed;
+  }
+  return changed;
 }
 
 base::Status Editor::save() {

@@ -16,6 +16,12 @@
 
 namespace config {
 
+struct NewToken {
+  std::string token;
+  std::int64_t obtained_at = 0;           // Unix seconds
+  std::optional<std::int64_t> expires_at; // nullopt: never
+};
+
 class Editor {
  public:
   // A missing file is an empty configuration. Waits up to ten seconds for somebody else's lock (kTimeout).
@@ -34,12 +40,13 @@ class Editor {
   base::Status append_runner(const json::Value& tree);
   base::Status remove_runner(std::size_t index);
   base::Status set_runner_key(std::size_t index, std::string_view key, std::string_view toml_literal);
-  base::Status set_token(std::size_t index, std::string_view token, std::int64_t obtained_at,
-                         std::optional<std::int64_t> expires_at);
+  // In every entry with this URL and token, as several may share them; how many it were.
+  base::Result<std::size_t> replace_token(std::string_view url, std::string_view token, const NewToken& successor);
   base::Status save();
 
  private:
   struct State;
+  base::Status set_token(std::size_t index, const NewToken& successor);
   explicit Editor(std::unique_ptr<State> state);
   base::Status reparse();
 

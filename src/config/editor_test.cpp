@@ -89,11 +89,26 @@ TEST_F(EditorTest, SetsAToken) {
   ASSERT_TRUE(sys::write_file(path(), "[[runners]]\n  name = \"a\"\n  token = \"old\"\n  executor = \"shell\"\n"));
   auto editor = Editor::open(path());
   ASSERT_TRUE(editor);
-  ASSERT_TRUE(editor->set_token(0, "new", 1577873410, std::nullopt));
+  EXPECT_EQ(editor->replace_token("", "another", {"new", 1, std::nullopt}), 0u);
+  EXPECT_EQ(editor->replace_token("http://elsewhere", "old", {"new", 1, std::nullopt}), 0u);
+  EXPECT_EQ(editor->replace_token("", "old", {"new", 1577873410, std::nullopt}), 1u);
   EXPECT_EQ(editor->text(),
             "[[runners]]\n  name = \"a\"\n  token = \"new\"\n  executor = \"shell\"\n"
             "  token_obtained_at = 2020-01-01T10:10:10Z\n  token_expires_at = 0001-01-01T00:00:00Z\n");
   EXPECT_EQ(editor->config().runners.at(0).token.reveal(), "new");
+}
+
+TEST_F(EditorTest, EntriesThatShareATokenGetTheNewOneTogether) {
+  const std::string one =
+      "[[runners]]\n  url = \"http://h\" # here\n  token = \"old\" # there\n  executor = \"shell\"\n";
+  ASSERT_TRUE(sys::write_file(path(), one + one));
+  auto editor = Editor::open(path());
+  ASSERT_TRUE(editor);
+  EXPECT_EQ(editor->replace_token("http://h", "old", {"new", 1577873410, 1577873420}), 2u);
+  const std::string changed =
+      "[[runners]]\n  url = \"http://h\" # here\n  token = \"new\" # there\n  executor = \"shell\"\n"
+      "  token_obtained_at = 2020-01-01T10:10:10Z\n  token_expires_at = 2020-01-01T10:10:20Z\n";
+  EXPECT_EQ(editor->text(), changed + changed);
 }
 
 TEST_F(EditorTest, ABrokenFileIsNotEdited) {

@@ -1,28 +1,56 @@
 #include "coordinator/janitor.hpp"
 
 #include "base/log.hpp"
-#include "coordinator/model/runners.hpp"
+#include "coordinator/model/stale_runners.hpp"
 
 namespace coordinator {
 
-base::Status tidy(App& app) {
+namespace {
+
+// In batches, so that nobody waits long for the database.
+constexpr int kManagerBatches = 10;
+constexpr int kManagersInABatch = 100;
+
+// One that comes back is made anew.
+base::Status remove_stale_managers(App& app) {
+  const auto stale = app.now() - model::kStaleAfter;
+  for (int batch = 0; batch < kManagerBatches; ++batch) {
+    const auto removed = FR_TRY(app.store.write([&](Transaction& tx) {
+      return tx.execute(
+          "DELETE FROM runner_managers WHERE id IN (SELECT id FROM runner_managers WHERE created_at <= ? "
+          "AND (contacted_at IS NULL OR contacted_at <= ?) ORDER BY id LIMIT ?)",
+          {stale, stale, kManagersInABatch});
+    }));
+    if (removed < kManagersInABatch) break;
+  }
+  return {};
+}
+
+base::Status remove_expired(App& app) {
   const auto now = app.now();
-  const auto stale = now - model::kStaleAfter;
-  FR_CHECK(app.store.write([&](Transaction& tx) -> base::Result<bool> {
-    // One that comes back is made anew.
-    FR_CHECK(
-        tx.execute("DELETE FROM runner_managers WHERE id IN (SELECT id FROM runner_managers WHERE created_at <= ? "
-                   "AND (contacted_at IS NULL OR contacted_at <= ?) LIMIT 1000)",
-                   {stale, stale}));
+  return app.store.write([&](Transaction& tx) -> base::Status {
     FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE expires_at <= ?", {now}));
     FR_CHECK(tx.execute("DELETE FROM sessions WHERE expires_at <= ?", {now}));
+    FR_CHECK(tx.execute("DELETE FROM replaced_tokens WHERE valid_until <= ?", {now}));
     FR_CHECK(
-        tx.execute("UPDATE runners SET previous_digest = NULL, previous_valid_until = NULL, successor_sealed = NULL "
-                   "WHERE previous_valid_until <= ?",
-                   {now}));
-    return true;
-  }));
+        tx.execute("UPDATE runners SET successor_sealed = NULL WHERE successor_sealed IS NOT NULL AND id NOT IN "
+                   "(SELECT runner_id FROM replaced_tokens)"));
+    return {};
+  });
+}
+
+base::Status remove_stale_runners(App& app) {
+  const auto removed = FR_TRY(app.store.write([&](Transaction& tx) { return model::prune_stale_runners(tx, app); }));
+  if (removed > 0) base::log::info("stale runners were removed", {{"runners", std::to_string(removed)}});
   return {};
+}
+
+} // namespace
+
+base::Status tidy(App& app) {
+  FR_CHECK(remove_stale_managers(app));
+  FR_CHECK(remove_expired(app));
+  return remove_stale_runners(app);
 }
 
 Janitor::Janitor(App& app)

@@ -1,5 +1,5 @@
 // Janitor: removes what time has made useless, at start and once an hour: managers that are stale, tokens shown for an
-// hour, ended sessions, the grace of rotated runner tokens. On a thread of its own.
+// hour, ended sessions, the grace of rotated runner tokens, runners where the clean-up is on. On a thread of its own.
 #pragma once
 
 #include <thread>

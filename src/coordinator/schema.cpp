@@ -341,7 +341,8 @@ CREATE TABLE artifacts (
 CREATE INDEX artifacts_expiry ON artifacts (expire_at) WHERE expire_at IS NOT NULL;
 )";
 
-// Logs that do not end where they were written: live ones in pieces (base64), archived ones by the place of their object.
+// Logs that do not end where they were written: live ones in pieces (base64), archived ones by the place of their
+// object.
 constexpr std::string_view kJobLogs = R"(
 CREATE TABLE job_logs (
   job_id BIGINT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
@@ -359,7 +360,27 @@ ALTER TABLE artifacts ADD COLUMN entries BIGINT;
 ALTER TABLE artifacts ADD COLUMN unpacked BIGINT;
 )";
 
-constexpr std::array<std::string_view, 4> kMigrations = {kIdentity, kRunners, kPipelines, kJobLogs};
+// A rotated token's predecessors, one row each; signs of two hosts under one system ID; opt-in clean-up of runners.
+constexpr std::string_view kRunnerFleet = R"(
+CREATE TABLE replaced_tokens (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  runner_id BIGINT NOT NULL REFERENCES runners (id) ON DELETE CASCADE,
+  digest TEXT NOT NULL UNIQUE,
+  replaced_at BIGINT NOT NULL,
+  valid_until BIGINT NOT NULL);
+CREATE INDEX replaced_tokens_runner ON replaced_tokens (runner_id);
+INSERT INTO replaced_tokens (runner_id, digest, replaced_at, valid_until)
+  SELECT id, previous_digest, previous_valid_until - 86400000, previous_valid_until FROM runners
+  WHERE previous_digest IS NOT NULL AND previous_valid_until IS NOT NULL;
+DROP INDEX runners_previous;
+ALTER TABLE runners DROP COLUMN previous_digest;
+ALTER TABLE runners DROP COLUMN previous_valid_until;
+ALTER TABLE runner_managers ADD COLUMN sightings TEXT;
+ALTER TABLE runner_managers ADD COLUMN clone_seen_at BIGINT;
+ALTER TABLE namespaces ADD COLUMN stale_runner_cleanup_enabled INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array<std::string_view, 5> kMigrations = {kIdentity, kRunners, kPipelines, kJobLogs, kRunnerFleet};
 
 } // namespace
 

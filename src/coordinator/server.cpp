@@ -93,6 +93,7 @@ struct Server::Impl {
     rest::register_protected_refs(api);
     rest::register_runner_lists(api);
     rest::register_runners(api);
+    rest::register_stale_runners(api);
     rest::register_runner_identity(api);
     work = register_work(api);
     app.events.project_deleted.add([this](std::int64_t, const std::string&) { kept->sweep_soon(); });

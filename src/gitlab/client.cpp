@@ -46,6 +46,7 @@ Answer to_answer(const net::HttpResponse& response) {
           .retry_after = header("Retry-After"),
           .rate_limit_reset_time = header("RateLimit-ResetTime"),
           .rate_limit_reset = header("RateLimit-Reset"),
+          .token_replaced = !header("X-Forerunner-Token-Replaced").empty(),
           .body = response.body};
 }
 

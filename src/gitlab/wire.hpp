@@ -179,6 +179,7 @@ struct Answer {
   std::string retry_after;           // Retry-After
   std::string rate_limit_reset_time; // RateLimit-ResetTime
   std::string rate_limit_reset;      // RateLimit-Reset (Unix seconds)
+  bool token_replaced = false;       // X-Forerunner-Token-Replaced: our coordinator's hint that another host rotated it
   std::string body;
 };
 
@@ -195,6 +196,13 @@ struct RegisterAnswer {
 };
 // Body of register, verify and reset. Go semantics; kInvalidInput.
 base::Result<RegisterAnswer> parse_register_answer(std::string_view body);
+
+// When a token is to be rotated, Unix seconds: after three quarters of its life. nullopt: it never expires.
+std::optional<std::int64_t> token_rotation_due(std::int64_t obtained_at, std::optional<std::int64_t> expires_at);
+// How long to wait after a failed rotation: longer every time, an hour at most, but with several tries left before the
+// token's end. `random` is in [0, 1).
+std::chrono::milliseconds token_rotation_retry(int failures, std::optional<std::int64_t> expires_at, std::int64_t now,
+                                               double random);
 
 enum class VerifyOutcome {
   kValid,    // 200 and understood

@@ -245,5 +245,24 @@ TEST(FailureReasons, ImagePulls) {
   EXPECT_EQ(classify_image_pull_failure("disk full"), FailureReason::kImagePullFailure);
 }
 
+TEST(TokenRotation, DueAfterThreeQuartersOfItsLife) {
+  EXPECT_EQ(token_rotation_due(1000, 1400), 1300);
+  EXPECT_EQ(token_rotation_due(1000, std::nullopt), std::nullopt);
+  EXPECT_EQ(token_rotation_due(0, 2'000'000'000), 1'500'000'000); // obtained nobody knows when: at once
+}
+
+TEST(TokenRotation, TriesAgainLaterAndLater) {
+  const auto wait = [](int failures, std::optional<std::int64_t> expires_at = std::nullopt, double random = 1) {
+    return token_rotation_retry(failures, expires_at, 1000, random).count();
+  };
+  EXPECT_EQ(wait(1), 5000);
+  EXPECT_EQ(wait(1, std::nullopt, 0), 2500);
+  EXPECT_EQ(wait(2), 10000);
+  EXPECT_EQ(wait(30), 3'600'000);
+  EXPECT_EQ(wait(30, 1080), 10000); // 80 s are left
+  EXPECT_EQ(wait(30, 1001), 1000);
+  EXPECT_EQ(wait(30, 900), 3'600'000); // too late: only a user can help
+}
+
 } // namespace
 } // namespace gitlab

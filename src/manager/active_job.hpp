@@ -63,6 +63,7 @@ class ActiveJob {
 
   const JobIdentity& identity() const { return identity_; }
   const config::Runner& runner() const { return runner_; }
+  void runner_token_changed(const base::Secret& token) { runner_.token = token; } // jobs are counted by it
   pid_t worker() const { return worker_; }
   bool holds_slot() const { return !slot_freed_; }
   bool running() const { return !ended_; }

@@ -197,10 +197,14 @@ void Manager::adopt_from(const std::string& state_dir) {
     auto tls = config::tls_files(*runner, options_.config_dir);
     Endpoint endpoint{.url = runner->url,
                       .tls = {.ca_file = tls.ca_file, .cert_file = tls.cert_file, .key_file = tls.key_file}};
-    // The snapshot has no token; limits and ids are counted by the configured runner of that short token.
-    for (const RunnerRef& state : runners_)
-      if (state->runner.url == runner->url && gitlab::short_token(state->runner.token.reveal()) == context->short_token)
+    // The snapshot has no token; limits and ids are counted by the configured runner of that short token, or of that
+    // id when the token was replaced meanwhile.
+    for (const RunnerRef& state : runners_) {
+      if (state->runner.url != runner->url) continue;
+      bool same_id = runner->id != 0 && state->runner.id == runner->id;
+      if (same_id || gitlab::short_token(state->runner.token.reveal()) == context->short_token)
         runner->token = state->runner.token;
+    }
     auto job = std::make_unique<ActiveJob>(loop_, transport_, spawner_, directory, std::move(identity), *runner,
                                            std::move(endpoint), job_hooks());
     job->concurrent_id = context->concurrent_id;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/duration.hpp"
+#include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "executor/executor.hpp"
@@ -52,32 +53,57 @@ std::string Manager::config_stamp() const {
   return fmt::format("{}.{}:{}:{}", info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_size, info.st_ino);
 }
 
-void Manager::apply(config::Config config) {
-  std::vector<RunnerRef> before = std::move(runners_);
-  runners_.clear();
-  for (config::Runner& runner : config.runners) {
-    RunnerRef state;
-    for (RunnerRef& known : before) {
-      if (!known || known->runner.url != runner.url || known->runner.token != runner.token) continue;
-      state = std::exchange(known, nullptr);
-      break;
+// The states of runners as they were, for entries that are still there. A runner whose token alone has changed, as
+// `reset-token` does, is still the same: its jobs count on.
+std::vector<Manager::RunnerRef> Manager::known_states(const config::Config& config) {
+  std::vector<RunnerRef> before = runners_;
+  std::vector<RunnerRef> kept(config.runners.size());
+  auto find = [&](auto is_same) {
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      if (kept[i]) continue;
+      auto known = std::find_if(before.begin(), before.end(),
+                                [&](const RunnerRef& state) { return is_same(state->runner, config.runners[i]); });
+      if (known == before.end()) continue;
+      kept[i] = *known;
+      before.erase(known);
     }
-    if (!state) state = std::make_shared<RunnerState>();
+  };
+  find([](const config::Runner& a, const config::Runner& b) { return a.url == b.url && a.token == b.token; });
+  find([](const config::Runner& a, const config::Runner& b) { return a.url == b.url && a.id != 0 && a.id == b.id; });
+  for (const RunnerRef& gone : before) {
+    gone->removed = true;
+    cancel_polls(*gone);
+  }
+  return kept;
+}
+
+void Manager::apply(config::Config config) {
+  keep_unsaved(config);
+  auto kept = known_states(config);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const config::Runner& runner = config.runners[i];
+    if (kept[i] && kept[i]->runner.token != runner.token) take_token(runner.url, kept[i]->runner.token, runner);
+  }
+  runners_.clear();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    config::Runner& runner = config.runners[i];
+    RunnerRef state = std::move(kept[i]);
+    if (!state) {
+      state = std::make_shared<RunnerState>();
+      state->rotation_jitter = static_cast<unsigned char>(base::random_bytes(1)[0]) / 256.0;
+    }
     auto tls = config::tls_files(runner, options_.config_dir);
     state->endpoint = {.url = runner.url,
                        .tls = {.ca_file = tls.ca_file, .cert_file = tls.cert_file, .key_file = tls.key_file}};
+    if (state->runner.token_expires_at != runner.token_expires_at) state->told_expiry = false;
     state->runner = runner;
     state->health = Health();
     runners_.push_back(std::move(state));
   }
-  for (RunnerRef& gone : before) {
-    if (!gone) continue;
-    gone->removed = true;
-    cancel_polls(*gone);
-  }
   config_ = std::move(config);
   transport_.set_connection_max_age(config_.connection_max_age);
   warn_about(config_);
+  schedule_rotation();
 }
 
 void Manager::warn_about(const config::Config& config) const {
@@ -166,7 +192,8 @@ void Manager::begin_forceful(std::string_view name) {
 }
 
 void Manager::check_stopped() {
-  if (stopping_ == Stopping::kNo || !parked_.empty()) return;
+  // An answer on its way may hold the only token that counts.
+  if (stopping_ == Stopping::kNo || !parked_.empty() || rotations_open()) return;
   for (const RunnerRef& state : runners_)
     if (!state->polls.empty()) return;
   // A final update that the server will not take is on the disk: the next process delivers it.

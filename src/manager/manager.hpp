@@ -50,11 +50,13 @@ class Manager {
     std::int64_t polls = 0;
     std::int64_t builds = 0;
     RequestLimit requests;
+    bool rotating = false; // a new token has been asked for
   };
   // State of one [[runners]] entry, kept over reloads as long as URL and token stay.
   struct OpenPoll {
     Transport::Id id = 0;
     Clock::time_point asked;
+    base::Secret token; // that it was asked with
     bool canceled = false;
   };
   struct RunnerState {
@@ -70,15 +72,43 @@ class Manager {
     std::vector<OpenPoll> polls;
     bool asked_again = false; // a poll was repeated at once because the server hinted at news
     bool removed = false;
+    double rotation_jitter = 0; // hosts that share a token do not all come at once
+    int rotation_failures = 0;
+    std::int64_t no_rotation_before = 0; // Unix seconds, after a failure
+    bool token_replaced = false;         // the server says that another host has rotated the token
+    bool told_expiry = false;            // the warning of a runner whose rotation is switched off
+  };
+  // A rotated token that could not be written to the file yet.
+  struct Unsaved {
+    std::string url;
+    base::Secret before;
+    base::Secret after;
+    std::int64_t obtained_at = 0;
+    std::optional<std::int64_t> expires_at;
   };
   using RunnerRef = std::shared_ptr<RunnerState>;
 
   // Configuration.
   void apply(config::Config config);
+  std::vector<RunnerRef> known_states(const config::Config& config);
   void watch_config();
   void reload(bool forced);
   void warn_about(const config::Config& config) const;
   std::string config_stamp() const;
+
+  // Tokens: rotation.cpp.
+  void schedule_rotation();
+  std::optional<std::int64_t> rotation_due(const RunnerState& state) const;
+  void rotate_due();
+  void rotate(const RunnerRef& state);
+  void rotated(const RunnerRef& state, const Outcome& outcome);
+  void rotation_failed(RunnerState& state, const Outcome& outcome);
+  void take_token(const std::string& url, base::Secret before, const config::Runner& changed);
+  void save_token(Unsaved token);
+  base::Status write_token(const Unsaved& token);
+  void save_again();
+  void keep_unsaved(config::Config& config) const;
+  bool rotations_open() const;
 
   // Polling.
   void schedule();
@@ -135,6 +165,8 @@ class Manager {
   std::string runner_command_;
   std::string stamp_;
   std::optional<Loop::TimerId> poll_timer_;
+  std::optional<Loop::TimerId> rotation_timer_;
+  std::vector<Unsaved> unsaved_;
   enum class Stopping { kNo, kGraceful, kForceful } stopping_ = Stopping::kNo;
   std::string stop_signal_;
   std::int64_t received_ = 0;

@@ -164,7 +164,7 @@ void Manager::poll(const RunnerRef& state) {
                          .accept_json = true,
                          .want_certificates = runner.url.starts_with("https:")},
                         [this, state, id, hinted](const Outcome& outcome) { answered(state, *id, hinted, outcome); });
-  state->polls.push_back({.id = *id, .asked = state->last_poll});
+  state->polls.push_back({.id = *id, .asked = state->last_poll, .token = runner.token});
 }
 
 Clock::time_point Manager::after_nothing(RunnerState& state, Clock::time_point asked, bool network_failure) const {
@@ -198,6 +198,11 @@ void Manager::answered(const RunnerRef& state, Transport::Id id, bool hinted, Ou
   JobRequestOutcome kind = gitlab::classify_job_request(outcome.answer);
   bool got = kind == JobRequestOutcome::kJob || kind == JobRequestOutcome::kUnreadable;
   if (!outcome.answer.last_update.empty()) state->last_update = outcome.answer.last_update;
+  if (outcome.answer.token_replaced && poll.token == runner.token && !state->token_replaced) {
+    base::log::info("Another host has rotated this runner's token; fetching the new one", fields(runner));
+    state->token_replaced = true;
+    schedule_rotation();
+  }
   if (got || !poll.canceled) token.requests.finished(got, outcome.retried, runner.effective_request_concurrency());
   if (got) {
     // Whatever else is going on (a shutdown, a removed runner): a job that was handed out is not lost.
@@ -239,6 +244,10 @@ void Manager::got_nothing(RunnerState& state, const OpenPoll& poll, bool hinted,
       }
       break;
     case JobRequestOutcome::kForbidden:
+      if (poll.token != runner.token) { // it was replaced while this poll was open
+        state.next_poll = Clock::now();
+        return;
+      }
       base::log::error("Checking for jobs... forbidden", fields(runner, &outcome));
       return mark_unhealthy(state);
     case JobRequestOutcome::kConflict:

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/duration.hpp"
 #include "base/hash.hpp"
 #include "base/strings.hpp"
 #include "gitlab/payload.hpp"
@@ -101,6 +102,8 @@ class TestCoordinator {
   TestCoordinator() {
     server_.route("POST", "/api/v4/jobs/request", {},
                   [this](net::Request request, net::Responder responder) { take_request(request, responder); });
+    server_.route("POST", "/api/v4/runners/reset_authentication_token", {},
+                  [this](net::Request request, const net::Responder& responder) { responder.send(rotate(request)); });
     server_.route("PUT", "/api/v4/jobs/:id", {},
                   [this](net::Request request, const net::Responder& responder) { responder.send(update(request)); });
     server_.route("PATCH", "/api/v4/jobs/:id/trace", {.max_body = 2 << 20},
@@ -200,6 +203,23 @@ class TestCoordinator {
     }
     auto response = with_status(fits ? 202 : 416, job);
     response.headers.add("Range", fmt::format("0-{}", job.log.size()));
+    return response;
+  }
+
+  // The successor of "glrt-a" is "glrt-a+", good for an hour.
+  net::Response rotate(const net::Request& request) {
+    std::lock_guard lock(mutex_);
+    auto body = json::parse(request.body);
+    std::string token = body ? (*body)["token"].string_or("") : "";
+    if (auto answer = note("reset " + token)) return std::move(*answer);
+    net::Response response{.status = 201, .headers = {{"Content-Type", "application/json"}}};
+    auto expires = std::chrono::system_clock::now().time_since_epoch() + std::chrono::hours(1);
+    response.body =
+        json::Value::object(
+            {{"token", token + "+"},
+             {"token_expires_at",
+              base::format_utc_millis(std::chrono::duration_cast<std::chrono::milliseconds>(expires).count())}})
+            .dump();
     return response;
   }
 

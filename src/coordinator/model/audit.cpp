@@ -19,4 +19,12 @@ base::Status audit(Transaction& tx, const Call& call, std::string_view action, s
   return {};
 }
 
+base::Status audit_system(Transaction& tx, const App& app, std::string_view action, std::string_view target,
+                          const json::Value& details) {
+  FR_CHECK(tx.execute(
+      "INSERT INTO audit_events (at, actor_kind, actor_id, ip, action, target, details) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      {app.now(), "system", 0, nullptr, action, target, details.dump()}));
+  return {};
+}
+
 } // namespace coordinator::model

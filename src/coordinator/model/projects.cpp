@@ -42,6 +42,7 @@ Namespace namespace_from(const Row& row) {
       .visibility = parse_visibility(row.text("visibility")),
       .shared_runners_setting = row.text("shared_runners_setting"),
       .runner_registration_enabled = row.boolean("runner_registration_enabled"),
+      .stale_runner_cleanup_enabled = row.boolean("stale_runner_cleanup_enabled"),
       .allow_runner_registration_token = row.boolean("allow_runner_registration_token"),
       .runner_token_expiration_interval = row.optional_integer("runner_token_expiration_interval"),
       .subgroup_runner_token_expiration_interval = row.optional_integer("subgroup_runner_token_expiration_interval"),

@@ -29,6 +29,7 @@ struct Namespace {
   Visibility visibility = Visibility::kPrivate;
   std::string shared_runners_setting;
   bool runner_registration_enabled = true;
+  bool stale_runner_cleanup_enabled = false; // of the group's own runners
   bool allow_runner_registration_token = true;
   std::optional<std::int64_t> runner_token_expiration_interval;
   std::optional<std::int64_t> subgroup_runner_token_expiration_interval;

@@ -1,11 +1,12 @@
-// Runner authentication: issuing, looking up, rotating and recording the contact of authentication tokens, and the
-// deprecated registration tokens.
+// Runner authentication: issuing, looking up and rotating authentication tokens, and the deprecated registration
+// tokens.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "base/hash.hpp"
 #include "base/strings.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -13,7 +14,7 @@
 namespace coordinator::model {
 namespace {
 
-constexpr std::int64_t kGrace = 24LL * 3600 * 1000;
+constexpr std::int64_t kGrace = 24LL * 3600 * 1000; // of a replaced token that never expires
 constexpr std::string_view kNeedsWriting = "a registration token has to be made first";
 constexpr std::int64_t kEphemeralLife = 3600LL * 1000;
 
@@ -77,32 +78,30 @@ base::Result<std::optional<std::int64_t>> new_expiry(Transaction& tx, const Runn
   return life ? std::optional(now + *life * 1000) : std::nullopt;
 }
 
-std::string limited(const json::Value& info, std::string_view name, std::size_t limit) {
-  auto text = info[name].string_or("");
-  if (text.size() > limit) text.clear();
-  return text;
+// A replaced token counts at places that its runner was seen at before the replacement; else whoever stole it could
+// make itself known with it and then renew it.
+base::Result<bool> is_known_place(Transaction& tx, const Call& call, const Authenticated& known) {
+  return FR_TRY(tx.count("SELECT count(*) FROM runner_managers WHERE runner_id = ? AND created_at <= ? AND "
+                         "(ip_address = ? OR system_id = ?)",
+                         {known.runner.id, *known.replaced_at, call.request.remote_address,
+                          call.params.raw("system_id").string_or("")})) > 0;
 }
 
-std::string executor_name(const json::Value& info) {
-  static constexpr std::string_view known[] = {
-      "custom",    "shell",      "docker",         "docker-windows",     "docker-ssh", "ssh",
-      "parallels", "virtualbox", "docker+machine", "docker-ssh+machine", "kubernetes", "docker-autoscaler",
-      "instance"};
-  const auto name = info["executor"].string_or("");
-  if (name.empty()) return name;
-  return std::ranges::find(known, name) != std::end(known) ? name : "unknown";
-}
-
-json::Value object_or_empty(const json::Value& value) { return value.is_object() ? value : json::Value::object(); }
-
-// The grace of a replaced token ends when every manager seen lately has come with the new one.
-base::Status end_grace(Transaction& tx, const Runner& runner, std::string_view digest, std::int64_t now) {
-  FR_CHECK(tx.execute(
-      "UPDATE runners SET previous_digest = NULL, previous_valid_until = NULL, successor_sealed = NULL "
-      "WHERE id = ? AND token_digest = ? AND previous_digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runner_managers "
-      "WHERE runner_id = ? AND contacted_at > ? AND coalesce(last_digest, '') <> ?)",
-      {runner.id, digest, runner.id, now - kStaleAfter, digest}));
-  return {};
+base::Result<std::optional<Authenticated>> find_by_digest(Transaction& tx, const std::string& digest,
+                                                          std::int64_t now) {
+  if (const auto row = FR_TRY(tx.query_one("SELECT * FROM runners WHERE token_digest = ?", {digest}))) {
+    auto runner = runner_from(*row);
+    if (!base::constant_time_equal(row->text("token_digest"), digest)) return std::nullopt;
+    if (runner.token_expires_at && *runner.token_expires_at <= now) return std::nullopt;
+    return Authenticated{std::move(runner), std::nullopt, digest};
+  }
+  if (const auto row = FR_TRY(
+          tx.query_one("SELECT r.*, t.replaced_at FROM replaced_tokens t JOIN runners r ON r.id = t.runner_id WHERE "
+                       "t.digest = ? AND t.valid_until > ?",
+                       {digest, now}))) {
+    return Authenticated{runner_from(*row), row->integer("replaced_at"), digest};
+  }
+  return std::nullopt;
 }
 
 } // namespace
@@ -110,80 +109,7 @@ base::Status end_grace(Transaction& tx, const Runner& runner, std::string_view d
 base::Result<std::optional<Authenticated>> find_runner_by_token(Transaction& tx, std::string_view token,
                                                                 std::int64_t now) {
   if (token.empty()) return std::nullopt;
-  const auto digest = token_digest(token);
-  if (const auto row = FR_TRY(tx.query_one("SELECT * FROM runners WHERE token_digest = ?", {digest}))) {
-    auto runner = runner_from(*row);
-    if (!base::constant_time_equal(row->text("token_digest"), digest)) return std::nullopt;
-    if (runner.token_expires_at && *runner.token_expires_at <= now) return std::nullopt;
-    return Authenticated{std::move(runner), false, digest};
-  }
-  if (const auto row = FR_TRY(tx.query_one(
-          "SELECT * FROM runners WHERE previous_digest = ? AND previous_valid_until > ?", {digest, now}))) {
-    return Authenticated{runner_from(*row), true, digest};
-  }
-  return std::nullopt;
-}
-
-Contact contact_from(const Call& call, const Authenticated& authenticated, bool polling) {
-  Contact contact;
-  const auto& system_id = call.params.raw("system_id");
-  if (system_id.is_string() && !system_id.as_string().empty()) contact.system_id = system_id.as_string();
-  contact.info = call.params.raw("info");
-  contact.ip_address = call.request.remote_address;
-  contact.digest = authenticated.digest;
-  contact.polling = polling;
-  return contact;
-}
-
-Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& runner, const Contact& contact) {
-  const auto now = app.now();
-  const std::string system_id = contact.system_id.value_or(std::string(kLegacySystemId));
-  if (system_id.size() > 64) {
-    Violations violations;
-    violations.add("system_xid", "is too long (maximum is 64 characters)");
-    return std::unexpected(violations.as_object());
-  }
-  API_CHECK(
-      tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
-                 "creation_state END WHERE id = ?",
-                 {now, contact.polling, runner.id}));
-  auto row = API_TRY(
-      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
-  if (!row) {
-    API_CHECK(tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?)",
-                         {runner.id, system_id, now}));
-    API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
-  }
-  API_CHECK(
-      tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ?, last_digest = coalesce(?, last_digest), "
-                 "creation_state = "
-                 "CASE WHEN ? THEN 'finished' ELSE creation_state END WHERE runner_id = ? AND system_id = ?",
-                 {now, contact.ip_address, contact.digest.empty() ? Bind(nullptr) : Bind(contact.digest),
-                  contact.polling, runner.id, system_id}));
-  if (contact.info.is_object()) {
-    const auto& info = contact.info;
-    API_CHECK(tx.execute(
-        "UPDATE runner_managers SET version = ?, revision = ?, platform = ?, architecture = ?, executor = ?, config = "
-        "?, features = ?, labels = ? WHERE runner_id = ? AND system_id = ?",
-        {limited(info, "version", 2048), limited(info, "revision", 255), limited(info, "platform", 255),
-         limited(info, "architecture", 255), executor_name(info),
-         json::Value::object({{"gpus", info["config"]["gpus"].string_or("")}}).dump(),
-         object_or_empty(info["features"]).dump(), object_or_empty(info["labels"]).dump(), runner.id, system_id}));
-  }
-  if (!contact.digest.empty()) API_CHECK(end_grace(tx, runner, contact.digest, now));
-  row = API_TRY(
-      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
-  return manager_from(*row);
-}
-
-base::Status touch_contact(Transaction& tx, std::int64_t runner_id, std::optional<std::int64_t> manager_id,
-                           std::string_view ip_address, std::int64_t now) {
-  FR_CHECK(tx.execute("UPDATE runners SET contacted_at = ? WHERE id = ?", {now, runner_id}));
-  if (manager_id) {
-    FR_CHECK(tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ? WHERE id = ?",
-                        {now, ip_address, *manager_id}));
-  }
-  return {};
+  return find_by_digest(tx, token_digest(token), now);
 }
 
 Outcome<Authenticated> authenticate_runner(Transaction& tx, Call& call) {
@@ -197,6 +123,10 @@ Outcome<Authenticated> authenticate_runner(Transaction& tx, Call& call) {
   auto found = API_TRY(find_runner_by_token(tx, token, call.now()));
   if (!found) return std::unexpected(forbidden());
   const auto& runner = found->runner;
+  // For a day anybody may still use it, after that the hosts that have not fetched the new one yet.
+  if (found->replaced() && call.now() >= *found->replaced_at + kGrace && !API_TRY(is_known_place(tx, call, *found))) {
+    return std::unexpected(forbidden());
+  }
   bool orphaned = false;
   if (runner.type == RunnerType::kGroup) {
     orphaned = !runner.namespace_id || !API_TRY(find_namespace(tx, *runner.namespace_id));
@@ -239,30 +169,54 @@ base::Result<IssuedToken> reset_token(Transaction& tx, const App& app, const Run
   const auto token = fresh_token(runner.type, runner.by_user);
   const auto expires_at = FR_TRY(new_expiry(tx, runner, app.now()));
   FR_CHECK(
-      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = "
-                 "NULL, previous_valid_until = NULL, successor_sealed = NULL WHERE id = ?",
+      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, successor_sealed = NULL "
+                 "WHERE id = ?",
                  {token.digest, token.shown, expires_at, runner.id}));
+  FR_CHECK(tx.execute("DELETE FROM replaced_tokens WHERE runner_id = ?", {runner.id}));
   FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
   return IssuedToken{token.plain, expires_at};
 }
 
-base::Result<IssuedToken> rotate_token(Transaction& tx, const App& app, const Authenticated& authenticated) {
-  const auto& runner = authenticated.runner;
+Outcome<IssuedToken> rotate_token(Transaction& tx, const Call& call, const Authenticated& known) {
+  const App& app = call.app;
+  const auto& runner = known.runner;
   const auto now = app.now();
-  if (authenticated.previous) {
-    const auto row = FR_TRY(tx.query_one("SELECT successor_sealed FROM runners WHERE id = ?", {runner.id}));
-    return IssuedToken{FR_TRY(app.vault.unseal(row->text("successor_sealed"))), runner.token_expires_at};
+  API_CHECK(tx.execute("UPDATE runners SET contacted_at = ? WHERE id = ?", {now, runner.id}));
+  if (known.replaced()) {
+    if (!API_TRY(is_known_place(tx, call, known))) return std::unexpected(forbidden());
+    const auto row = API_TRY(tx.query_one("SELECT successor_sealed FROM runners WHERE id = ?", {runner.id}));
+    return IssuedToken{API_TRY(app.vault.unseal(row->text("successor_sealed"))), runner.token_expires_at};
   }
   const auto token = fresh_token(runner.type, runner.by_user);
-  const auto expires_at = FR_TRY(new_expiry(tx, runner, now));
-  const auto until = std::min(runner.token_expires_at.value_or(now + kGrace), now + kGrace);
-  FR_CHECK(
-      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, previous_digest = ?, "
-                 "previous_valid_until = ?, successor_sealed = ?, contacted_at = ? WHERE id = ?",
-                 {token.digest, token.shown, expires_at, authenticated.digest, until, app.vault.seal(token.plain), now,
-                  runner.id}));
-  FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
+  const auto expires_at = API_TRY(new_expiry(tx, runner, now));
+  const auto changed = API_TRY(
+      tx.execute("UPDATE runners SET token_digest = ?, token_short = ?, token_expires_at = ?, successor_sealed = ? "
+                 "WHERE id = ? AND token_digest = ?",
+                 {token.digest, token.shown, expires_at, app.vault.seal(token.plain), runner.id, known.digest}));
+  if (changed == 0) {
+    // Another manager was faster, through another process: its token is the successor of this one too.
+    const auto again = API_TRY(find_by_digest(tx, known.digest, now));
+    if (!again || !again->replaced()) return std::unexpected(forbidden());
+    return rotate_token(tx, call, *again);
+  }
+  // Its own expiry is what whoever holds it waits for; without one it has a day.
+  API_CHECK(tx.execute("INSERT INTO replaced_tokens (runner_id, digest, replaced_at, valid_until) VALUES (?, ?, ?, ?)",
+                       {runner.id, known.digest, now, runner.token_expires_at.value_or(now + kGrace)}));
+  API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
+  API_CHECK(
+      audit(tx, call, "ci_runner_token_reset", fmt::format("runner {}", runner.id), json::Value::object(), runner.id));
   return IssuedToken{token.plain, expires_at};
+}
+
+base::Result<std::optional<std::string>> ephemeral_token(Transaction& tx, const App& app, const Runner& runner,
+                                                         std::int64_t user_id) {
+  if (!runner.by_user || runner.creator_id != user_id) return std::nullopt;
+  const auto row = FR_TRY(
+      tx.query_one("SELECT token_sealed FROM ephemeral_tokens e WHERE runner_id = ? AND expires_at > ? AND NOT EXISTS "
+                   "(SELECT 1 FROM runner_managers m WHERE m.runner_id = e.runner_id)",
+                   {runner.id, app.now()}));
+  if (!row) return std::nullopt;
+  return FR_TRY(app.vault.unseal(row->text("token_sealed")));
 }
 
 base::Result<std::string> reset_registration_token(Transaction& tx, const Vault& vault, std::string_view scope,

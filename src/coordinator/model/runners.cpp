@@ -59,7 +59,8 @@ Runner runner_from(const Row& row) {
           .maximum_timeout = row.optional_integer("maximum_timeout"),
           .tag_list = texts_of(row.text("tag_list")),
           .created_at = row.integer("created_at"),
-          .contacted_at = row.optional_integer("contacted_at")};
+          .contacted_at = row.optional_integer("contacted_at"),
+          .rotating = !row.is_null("successor_sealed")};
 }
 
 Manager manager_from(const Row& row) {
@@ -77,7 +78,8 @@ Manager manager_from(const Row& row) {
           .labels = parsed(row, "labels"),
           .creation_finished = row.text("creation_state") == "finished",
           .created_at = row.integer("created_at"),
-          .contacted_at = row.optional_integer("contacted_at")};
+          .contacted_at = row.optional_integer("contacted_at"),
+          .clone_seen_at = row.optional_integer("clone_seen_at")};
 }
 
 base::Result<std::optional<Runner>> find_runner(Transaction& tx, std::int64_t id) {

@@ -19,6 +19,7 @@ namespace coordinator::model {
 inline constexpr std::string_view kLegacySystemId = "<legacy>";
 inline constexpr std::int64_t kOnlineWindow = 2LL * 3600 * 1000; // contact older than this: offline
 inline constexpr std::int64_t kStaleAfter = 7LL * 24 * 3600 * 1000;
+inline constexpr std::int64_t kCloneShown = 24LL * 3600 * 1000; // how long the suspicion of a clone is shown
 
 struct Runner {
   std::int64_t id = 0;
@@ -41,6 +42,7 @@ struct Runner {
   std::vector<std::string> tag_list;
   std::int64_t created_at = 0;
   std::optional<std::int64_t> contacted_at;
+  bool rotating = false; // an earlier token may still count
 };
 Runner runner_from(const Row& row);
 
@@ -53,16 +55,21 @@ struct Manager {
   bool creation_finished = false;
   std::int64_t created_at = 0;
   std::optional<std::int64_t> contacted_at;
+  std::optional<std::int64_t> clone_seen_at; // two hosts took turns under this system ID
+
+  bool possible_clone(std::int64_t now) const { return clone_seen_at && *clone_seen_at > now - kCloneShown; }
 };
 Manager manager_from(const Row& row);
 
 base::Result<std::optional<Runner>> find_runner(Transaction& tx, std::int64_t id);
 // By its authentication token: not when the token has expired. A token replaced by the runner's own rotation counts
-// until its grace ends (`previous` tells so).
+// until its grace ends.
 struct Authenticated {
   Runner runner;
-  bool previous = false;
-  std::string digest; // of the token that was given
+  std::optional<std::int64_t> replaced_at; // this token is one of the runner's earlier ones
+  std::string digest;                      // of the token that was given
+
+  bool replaced() const { return replaced_at.has_value(); }
 };
 base::Result<std::optional<Authenticated>> find_runner_by_token(Transaction& tx, std::string_view token,
                                                                 std::int64_t now);
@@ -140,8 +147,13 @@ struct IssuedToken {
 };
 // By a user: immediate and final.
 base::Result<IssuedToken> reset_token(Transaction& tx, const App& app, const Runner& runner);
-// By the runner itself: the old token counts on for a grace time, and an old token gets the same successor again.
-base::Result<IssuedToken> rotate_token(Transaction& tx, const App& app, const Authenticated& authenticated);
+// By the runner itself. The replaced token counts on until every manager seen in the last seven days has come with the
+// new one, at most to its own expiry (a day when it has none); meanwhile it gets the same successor again, at places
+// where the runner was seen before (403 elsewhere).
+Outcome<IssuedToken> rotate_token(Transaction& tx, const Call& call, const Authenticated& known);
+// What its creator may still read: for an hour and until the first manager has come.
+base::Result<std::optional<std::string>> ephemeral_token(Transaction& tx, const App& app, const Runner& runner,
+                                                         std::int64_t user_id);
 
 // How many of the group's or project's runners count against the limit.
 base::Result<std::int64_t> recent_runner_count(Transaction& tx, RunnerType type, std::int64_t owner_id,

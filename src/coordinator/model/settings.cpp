@@ -14,6 +14,8 @@ const std::vector<std::pair<std::string_view, json::Value>>& defaults() {
       {"runner_token_expiration_interval", nullptr},
       {"group_runner_token_expiration_interval", nullptr},
       {"project_runner_token_expiration_interval", nullptr},
+      {"stale_runner_cleanup_types", json::Array{}},
+      {"stale_runner_cleanup_age_days", 90},
       {"shared_runners_enabled", true},
       {"shared_runners_text", ""},
       {"update_runner_versions_enabled", true},

@@ -60,6 +60,7 @@ Outcome<json::Value> group_details(Transaction& tx, const Call& call, const mode
                 : json::Value());
     out.set("allow_runner_registration_token", group.allow_runner_registration_token);
     out.set("runner_registration_enabled", group.runner_registration_enabled);
+    out.set("stale_runner_cleanup_enabled", group.stale_runner_cleanup_enabled);
     out.set("runner_token_expiration_interval", optional_json(group.runner_token_expiration_interval));
     out.set("subgroup_runner_token_expiration_interval",
             optional_json(group.subgroup_runner_token_expiration_interval));
@@ -145,6 +146,7 @@ struct GroupSettings {
   std::optional<std::string> shared_runners_setting;
   std::optional<bool> allow_token;
   std::optional<bool> registration_enabled;
+  std::optional<bool> stale_cleanup;
   std::vector<std::pair<std::string, std::optional<std::int64_t>>> intervals;
 };
 
@@ -156,6 +158,7 @@ GroupSettings read_settings(Params& params) {
   if (out.shared_runners_setting == "disabled_with_override") out.shared_runners_setting = "disabled_and_overridable";
   out.allow_token = params.boolean("allow_runner_registration_token");
   out.registration_enabled = params.boolean("runner_registration_enabled");
+  out.stale_cleanup = params.boolean("stale_runner_cleanup_enabled");
   for (const auto name : {"runner_token_expiration_interval", "subgroup_runner_token_expiration_interval",
                           "project_runner_token_expiration_interval"}) {
     if (!params.has(name)) continue;
@@ -201,6 +204,10 @@ Outcome<std::monostate> apply_settings(Transaction& tx, Call& call, const model:
     if (!call.identity.admin) return std::unexpected(forbidden());
     API_CHECK(tx.execute("UPDATE namespaces SET runner_registration_enabled = ? WHERE id = ?",
                          {*settings.registration_enabled, group.id}));
+  }
+  if (settings.stale_cleanup) {
+    API_CHECK(tx.execute("UPDATE namespaces SET stale_runner_cleanup_enabled = ? WHERE id = ?",
+                         {*settings.stale_cleanup, group.id}));
   }
   for (const auto& [name, value] : settings.intervals) {
     API_CHECK(tx.execute(fmt::format("UPDATE namespaces SET {} = ? WHERE id = ?", name), {value, group.id}));

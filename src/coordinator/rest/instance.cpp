@@ -8,6 +8,7 @@
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
+#include "coordinator/model/stale_runners.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/routes.hpp"
 
@@ -51,10 +52,14 @@ json::Value read_setting(Params& params, std::string_view name, const json::Valu
     if (present.is_string()) return "";
     return nullptr;
   }
-  if (name == "valid_runner_registrars") {
+  if (present.is_array()) {
+    const auto is_allowed = [&](std::string_view word) {
+      if (name == "valid_runner_registrars") return word == "project" || word == "group";
+      return parse_runner_type(word).has_value(); // stale_runner_cleanup_types
+    };
     auto out = json::Value::array();
     for (const auto& word : params.list(name).value_or(std::vector<std::string>{})) {
-      if (word != "project" && word != "group") params.complain(fmt::format("{} does not have a valid value", name));
+      if (!is_allowed(word)) params.complain(fmt::format("{} does not have a valid value", name));
       out.push_back(word);
     }
     return out;
@@ -62,7 +67,8 @@ json::Value read_setting(Params& params, std::string_view name, const json::Valu
   if (present.is_bool()) return params.boolean(name).value_or(false);
   if (present.is_string() || name == "default_ci_config_path") return params.text(name).value_or("");
   const auto number = params.integer(name);
-  if (number && (*number < 0 || (name.ends_with("token_expiration_interval") && *number < kShortestTokenLife))) {
+  if (number && (*number < 0 || (name.ends_with("token_expiration_interval") && *number < kShortestTokenLife) ||
+                 (name == "stale_runner_cleanup_age_days" && *number < model::kLeastStaleAgeDays))) {
     params.complain(fmt::format("{} does not have a valid value", name));
   }
   return number ? json::Value(*number) : json::Value();

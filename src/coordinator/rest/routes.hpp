@@ -15,6 +15,7 @@ void register_variables(Api& api);       // …/variables, /admin/ci/variables
 void register_protected_refs(Api& api);  // …/protected_branches, …/protected_tags
 void register_runner_lists(Api& api);    // GET /runners, /runners/all, /projects/:id/runners, /groups/:id/runners
 void register_runners(Api& api);         // /runners /user/runners and assignment
+void register_stale_runners(Api& api);   // /admin/ci/stale_runners
 void register_runner_identity(Api& api); // what runners call themselves: register, verify, unregister, reset
 
 } // namespace coordinator::rest

@@ -105,7 +105,8 @@ Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager
        {"contacted_at", model::time_json(manager.contacted_at)},
        {"ip_address", text_or_null(manager.ip_address)},
        {"status", model::to_string(model::runner_status(manager.created_at, manager.contacted_at, now))},
-       {"job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle"}});
+       {"job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle"},
+       {"possible_clone", manager.possible_clone(now)}});
 }
 
 } // namespace coordinator::rest

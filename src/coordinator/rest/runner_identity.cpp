@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
@@ -20,6 +21,8 @@ json::Value credentials_json(std::int64_t id, const std::string& token, std::opt
 std::string target(std::int64_t runner_id) { return fmt::format("runner {}", runner_id); }
 
 // --- POST /runners ---
+
+constexpr std::string_view kDeprecatedSince = "@1669075200"; // RFC 9745: with GitLab 15.6
 
 struct RegistrationTarget {
   RunnerType type = RunnerType::kInstance;
@@ -105,8 +108,13 @@ Outcome<Reply> register_runner(Call& call) {
     const auto issued = API_TRY(model::create_runner(tx, call.app, wish));
     API_CHECK(model::audit(tx, call, "ci_runner_registered", target(issued.runner.id), json::Value::object(),
                            issued.runner.id));
-    tx.after_commit([&app = call.app, id = issued.runner.id] { app.events.runner_changed(id); });
-    return json_reply(201, credentials_json(issued.runner.id, issued.token, issued.runner.token_expires_at));
+    tx.after_commit([&app = call.app, id = issued.runner.id] {
+      base::log::warning("a runner was registered with a registration token, which is deprecated",
+                         {{"runner", std::to_string(id)}});
+      app.events.runner_changed(id);
+    });
+    return json_reply(201, credentials_json(issued.runner.id, issued.token, issued.runner.token_expires_at))
+        .header("Deprecation", kDeprecatedSince);
   });
 }
 
@@ -147,22 +155,10 @@ Outcome<Reply> unregister_manager(Call& call) {
   });
 }
 
-// A replaced token renews itself only where its runner has been seen before; else whoever stole it could.
-Outcome<bool> is_known_place(Transaction& tx, const Call& call, std::int64_t runner_id) {
-  return API_TRY(
-             tx.count("SELECT count(*) FROM runner_managers WHERE runner_id = ? AND (ip_address = ? OR system_id = ?)",
-                      {runner_id, call.request.remote_address, call.params.raw("system_id").string_or("")})) > 0;
-}
-
 Outcome<Reply> rotate_token(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
-    if (known.previous && !API_TRY(is_known_place(tx, call, known.runner.id))) return std::unexpected(forbidden());
-    const auto issued = API_TRY(model::rotate_token(tx, call.app, known));
-    if (!known.previous) {
-      API_CHECK(model::audit(tx, call, "ci_runner_token_reset", target(known.runner.id), json::Value::object(),
-                             known.runner.id));
-    }
+    const auto issued = API_TRY(model::rotate_token(tx, call, known));
     return json_reply(
         201, json::Value::object({{"token", issued.token}, {"token_expires_at", model::time_json(issued.expires_at)}}));
   });

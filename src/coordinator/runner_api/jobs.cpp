@@ -28,6 +28,7 @@ struct Request {
   queue::Poller poller;
   std::string last_update;
   std::int64_t long_poll_seconds = 0;
+  bool token_replaced = false; // by another host's rotation
 };
 
 Outcome<Request> read_request(Call& call) {
@@ -45,6 +46,7 @@ Outcome<Request> read_request(Call& call) {
         API_TRY(model::record_contact(tx, call.app, known.runner, model::contact_from(call, known, true)));
     result.long_poll_seconds = API_TRY(model::setting_integer(tx, "long_poll_seconds"));
     result.poller.runner = known.runner;
+    result.token_replaced = known.replaced();
     result.poller.features = call.params.raw("info")["features"];
     return result;
   });
@@ -58,11 +60,14 @@ void request_job(const std::shared_ptr<Work>& work, const std::shared_ptr<Call>&
   // Before the scan, so that nothing that becomes pending meanwhile is slept through.
   std::string version = work->queue.version();
   auto nothing = [&] {
-    respond(*call, responder, std::move(empty_reply(204)).header("X-GitLab-Last-Update", version));
+    Reply reply = std::move(empty_reply(204)).header("X-GitLab-Last-Update", version);
+    // Our own agents fetch the new one at once, so that the old one soon counts no more.
+    if (request->token_replaced) (void)std::move(reply).header("X-Forerunner-Token-Replaced", "1");
+    respond(*call, responder, std::move(reply));
   };
   if (!poller.runner.active) return nothing();
   if (request->last_update == version) {
-    if (request->long_poll_seconds <= 0) return nothing();
+    if (request->long_poll_seconds <= 0 || request->token_replaced) return nothing();
     return work->queue.wait(std::move(poller), std::move(responder), version, request->long_poll_seconds);
   }
   auto payload = work->queue.acquire(poller);

@@ -1,0 +1,119 @@
+// Contact: what runners and their managers say about themselves, and when.
+#include <algorithm>
+
+#include "coordinator/model/clone_watch.hpp"
+#include "coordinator/model/runners.hpp"
+
+namespace coordinator::model {
+namespace {
+
+std::string limited(const json::Value& info, std::string_view name, std::size_t limit) {
+  auto text = info[name].string_or("");
+  if (text.size() > limit) text.clear();
+  return text;
+}
+
+std::string executor_name(const json::Value& info) {
+  static constexpr std::string_view known[] = {
+      "custom",    "shell",      "docker",         "docker-windows",     "docker-ssh", "ssh",
+      "parallels", "virtualbox", "docker+machine", "docker-ssh+machine", "kubernetes", "docker-autoscaler",
+      "instance"};
+  const auto name = info["executor"].string_or("");
+  if (name.empty()) return name;
+  return std::ranges::find(known, name) != std::end(known) ? name : "unknown";
+}
+
+json::Value object_or_empty(const json::Value& value) { return value.is_object() ? value : json::Value::object(); }
+
+// The grace of replaced tokens ends when every manager seen lately has come with the new one.
+base::Status end_grace(Transaction& tx, const Runner& runner, std::string_view digest, std::int64_t now) {
+  const auto behind = FR_TRY(
+      tx.count("SELECT (SELECT count(*) FROM runners WHERE id = ? AND token_digest <> ?) + (SELECT count(*) FROM "
+               "runner_managers WHERE runner_id = ? AND contacted_at > ? AND coalesce(last_digest, '') <> ?)",
+               {runner.id, digest, runner.id, now - kStaleAfter, digest}));
+  if (behind > 0) return {};
+  FR_CHECK(tx.execute("DELETE FROM replaced_tokens WHERE runner_id = ?", {runner.id}));
+  FR_CHECK(tx.execute("UPDATE runners SET successor_sealed = NULL WHERE id = ?", {runner.id}));
+  return {};
+}
+
+// Two hosts with one system ID, as copies of a machine image have, take turns at one manager.
+base::Status note_sighting(Transaction& tx, const std::optional<Row>& before, std::int64_t runner_id,
+                           std::string_view system_id, const Contact& contact, std::int64_t now) {
+  if (!contact.system_id) return {}; // <legacy> is many hosts by its nature
+  const auto known = before ? before->text("sightings") : std::string();
+  const auto seen = watch_for_clones(known, contact.ip_address, contact.info["version"].string_or(""), now);
+  if (seen.sightings == known) return {};
+  FR_CHECK(
+      tx.execute("UPDATE runner_managers SET sightings = ?, clone_seen_at = coalesce(?, clone_seen_at) WHERE "
+                 "runner_id = ? AND system_id = ?",
+                 {seen.sightings, seen.is_clone ? Bind(now) : Bind(nullptr), runner_id, system_id}));
+  return {};
+}
+
+} // namespace
+
+Contact contact_from(const Call& call, const Authenticated& authenticated, bool polling) {
+  Contact contact;
+  const auto& system_id = call.params.raw("system_id");
+  if (system_id.is_string() && !system_id.as_string().empty()) contact.system_id = system_id.as_string();
+  contact.info = call.params.raw("info");
+  contact.ip_address = call.request.remote_address;
+  contact.digest = authenticated.digest;
+  contact.polling = polling;
+  return contact;
+}
+
+Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& runner, const Contact& contact) {
+  const auto now = app.now();
+  const std::string system_id = contact.system_id.value_or(std::string(kLegacySystemId));
+  if (system_id.size() > 64) {
+    Violations violations;
+    violations.add("system_xid", "is too long (maximum is 64 characters)");
+    return std::unexpected(violations.as_object());
+  }
+  API_CHECK(
+      tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
+                 "creation_state END WHERE id = ?",
+                 {now, contact.polling, runner.id}));
+  auto row = API_TRY(
+      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
+  if (!row) {
+    API_CHECK(tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?)",
+                         {runner.id, system_id, now}));
+    API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
+  }
+  API_CHECK(note_sighting(tx, row, runner.id, system_id, contact, now));
+  API_CHECK(
+      tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ?, last_digest = coalesce(?, last_digest), "
+                 "creation_state = "
+                 "CASE WHEN ? THEN 'finished' ELSE creation_state END WHERE runner_id = ? AND system_id = ?",
+                 {now, contact.ip_address, contact.digest.empty() ? Bind(nullptr) : Bind(contact.digest),
+                  contact.polling, runner.id, system_id}));
+  if (contact.info.is_object()) {
+    const auto& info = contact.info;
+    API_CHECK(tx.execute(
+        "UPDATE runner_managers SET version = ?, revision = ?, platform = ?, architecture = ?, executor = ?, config = "
+        "?, features = ?, labels = ? WHERE runner_id = ? AND system_id = ?",
+        {limited(info, "version", 2048), limited(info, "revision", 255), limited(info, "platform", 255),
+         limited(info, "architecture", 255), executor_name(info),
+         json::Value::object({{"gpus", info["config"]["gpus"].string_or("")}}).dump(),
+         object_or_empty(info["features"]).dump(), object_or_empty(info["labels"]).dump(), runner.id, system_id}));
+  }
+  if (!contact.digest.empty() && runner.rotating) API_CHECK(end_grace(tx, runner, contact.digest, now));
+  row = API_TRY(
+      tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
+  return manager_from(*row);
+}
+
+base::Status touch_contact(Transaction& tx, std::int64_t runner_id, std::optional<std::int64_t> manager_id,
+                           std::string_view ip_address, std::int64_t now) {
+  FR_CHECK(tx.execute("UPDATE runners SET contacted_at = ? WHERE id = ?", {now, runner_id}));
+  if (manager_id) {
+    FR_CHECK(tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ? WHERE id = ?",
+                        {now, ip_address, *manager_id}));
+  }
+  return {};
+}
+
+} // namespace coordinator::model
