@@ -42,7 +42,8 @@ export function followTrace(url: string, events: TraceEvents): () => void {
       if (isAbort(error) || stopped.signal.aborted) return
       const final = error instanceof ApiError && REFUSED.includes(error.status)
       events.trouble(errorText(error), final)
-      if (!final) again(pace.failed())
+      if (final) stop()
+      else again(pace.failed())
     }
   }
 
@@ -60,15 +61,19 @@ export function followTrace(url: string, events: TraceEvents): () => void {
     const status = headers.get('X-Trace-Status')
     if (status) events.status(status)
     if (offset < size && bytes.length > 0) again(0)
-    else if (headers.get('X-Trace-Complete') === 'true') events.complete()
-    else again(pace.answered(bytes.length > 0))
+    else if (headers.get('X-Trace-Complete') === 'true') {
+      stop()
+      events.complete()
+    } else again(pace.answered(bytes.length > 0))
   }
 
-  document.addEventListener('visibilitychange', onVisible)
-  void ask()
-  return () => {
+  function stop(): void {
     stopped.abort()
     window.clearTimeout(timer)
     document.removeEventListener('visibilitychange', onVisible)
   }
+
+  document.addEventListener('visibilitychange', onVisible)
+  void ask()
+  return stop
 }
