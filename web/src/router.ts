@@ -1,11 +1,11 @@
 // Addresses to pages. Static ones first; then those below a group or project, whose path may hold any number of
 // slashes. What exists and who may see it is the server's decision (page.ts), asked before such a page opens.
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router'
-import { abortReads, errorText, isAbort, setSignedOutHandler } from './api/client'
+import { abortReads, errorText, isAbort, setRecovery } from './api/client'
 import { lookUpPage, page, setPage } from './page'
 import { pageRoutes } from './pages/routes'
 import { projectRoutes } from './projects/routes'
-import { session } from './session'
+import { loadContext, session } from './session'
 
 export const router = createRouter({
   history: createWebHistory('/'),
@@ -22,10 +22,13 @@ const signInAddress = (to: RouteLocationNormalized | { fullPath: string }) => ({
   query: to.fullPath === '/' ? {} : { redirect_to: to.fullPath },
 })
 
-setSignedOutHandler(() => {
-  if (!session.user) return
-  session.user = null
-  void router.push(signInAddress(router.currentRoute.value))
+// Another tab may have signed in again, which changed the token; only a session that is really gone ends here.
+setRecovery(async () => {
+  const before = session.user?.id
+  await loadContext().catch(() => undefined)
+  if (session.user && session.user.id === before) return true
+  if (!router.currentRoute.value.meta.anonymous) void router.push(signInAddress(router.currentRoute.value))
+  return false
 })
 
 router.beforeEach(async (to, from) => {

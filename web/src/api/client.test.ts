@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { buildUrl, pageInfo, parseError } from './client'
+import { describe, expect, it, vi } from 'vitest'
+import { buildUrl, pageInfo, parseError, post, setRecovery } from './client'
 
 describe('buildUrl', () => {
   it('leaves out what has no value and repeats lists', () => {
@@ -34,5 +34,32 @@ describe('pageInfo', () => {
   it('reads empty headers as absent', () => {
     const info = pageInfo(new Headers({ 'X-Page': '2', 'X-Next-Page': '', 'X-Prev-Page': '1', 'X-Total': '21' }))
     expect(info).toEqual({ page: 2, perPage: 20, nextPage: null, prevPage: 1, total: 21, totalPages: null })
+  })
+})
+
+describe('a lost session', () => {
+  const answer = (status: number, body: unknown = {}) => new Response(JSON.stringify(body), { status })
+
+  it('is tried once more when it comes back', async () => {
+    const statuses = [401, 200]
+    vi.stubGlobal('fetch', vi.fn(async () => answer(statuses.shift()!, { ok: true })))
+    setRecovery(async () => true)
+    expect(await post('/api/v4/x')).toEqual({ ok: true })
+    expect(fetch).toHaveBeenCalledTimes(2)
+  })
+
+  it('fails when it does not', async () => {
+    vi.stubGlobal('fetch', vi.fn(async () => answer(401)))
+    setRecovery(async () => false)
+    await expect(post('/api/v4/x')).rejects.toMatchObject({ status: 401 })
+    expect(fetch).toHaveBeenCalledTimes(1)
+  })
+
+  it('is not suspected when a password was wrong', async () => {
+    const recovery = vi.fn(async () => true)
+    vi.stubGlobal('fetch', vi.fn(async () => answer(401, { message: 'Invalid login or password.' })))
+    setRecovery(recovery)
+    await expect(post('/-/web/session')).rejects.toThrow('Invalid login or password.')
+    expect(recovery).not.toHaveBeenCalled()
   })
 })

@@ -47,15 +47,16 @@ export interface Page<T> {
 }
 
 let csrfToken = ''
-let onSignedOut: () => void = () => undefined
+let recover: () => Promise<boolean> = () => Promise.resolve(false)
 let leaving = new AbortController()
 
 export function setCsrfToken(token: string): void {
   csrfToken = token
 }
 
-export function setSignedOutHandler(handler: () => void): void {
-  onSignedOut = handler
+/** Called on a 401: true when the session is there after all, as after signing in again in another tab. */
+export function setRecovery(handler: () => Promise<boolean>): void {
+  recover = handler
 }
 
 /** Called by the router when another page opens: ends what the old page still reads. */
@@ -122,6 +123,19 @@ function words(key: string): string {
 
 /** The answer as it came; throws for anything but success. For logs and other bodies that are not JSON. */
 export async function send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+  const response = await attempt(method, path, options)
+  if (response.ok) return response
+  // A wrong password is no lost session.
+  const lost = response.status === 401 && !path.startsWith('/-/web/session') && path !== '/-/web/context'
+  if (lost && (await recover())) {
+    const second = await attempt(method, path, options)
+    if (second.ok) return second
+    throw parseError(second.status, await second.json().catch(() => null))
+  }
+  throw parseError(response.status, await response.json().catch(() => null))
+}
+
+async function attempt(method: string, path: string, options: RequestOptions): Promise<Response> {
   const reading = method === 'GET'
   const headers: Record<string, string> = { Accept: 'application/json', ...options.headers }
   if (!reading && csrfToken) headers['X-CSRF-Token'] = csrfToken
@@ -132,9 +146,8 @@ export async function send(method: string, path: string, options: RequestOptions
     body = JSON.stringify(options.body)
   }
   const signals = [options.signal, reading && !options.detached ? leaving.signal : undefined]
-  let response: Response
   try {
-    response = await fetch(buildUrl(path, options.query), {
+    return await fetch(buildUrl(path, options.query), {
       method,
       headers,
       body,
@@ -145,10 +158,6 @@ export async function send(method: string, path: string, options: RequestOptions
     if (isAbort(error)) throw error
     throw new NetworkError()
   }
-  if (response.ok) return response
-  const answer: unknown = await response.json().catch(() => null)
-  if (response.status === 401) onSignedOut()
-  throw parseError(response.status, answer)
 }
 
 export async function request<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
