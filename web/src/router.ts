@@ -2,6 +2,7 @@
 // slashes. What exists and who may see it is the server's decision (page.ts), asked before such a page opens.
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router'
 import { abortReads, errorText, isAbort, setRecovery } from './api/client'
+import { fillParams } from './lib/route-text'
 import { lookUpPage, page, setPage } from './page'
 import { pageRoutes } from './pages/routes'
 import { projectRoutes } from './projects/routes'
@@ -58,7 +59,7 @@ router.beforeEach(async (to, from) => {
 
 router.afterEach((to, from) => {
   const place = page.project?.name_with_namespace ?? page.group?.full_name
-  const title = page.status === 200 ? to.meta.title : 'Not found'
+  const title = page.status === 200 ? to.meta.title && fillParams(to.meta.title, to.params) : 'Not found'
   document.title = [title, place, 'Forerunner'].filter(Boolean).join(' · ')
   // A new page starts at its heading for those who navigate by keyboard or screen reader.
   if (from.matched.length && to.path !== from.path) {

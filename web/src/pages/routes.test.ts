@@ -17,7 +17,7 @@ describe('addresses', () => {
     ['/groups/a/b/-/runners', 'group', 'Runners'],
     ['/groups/a/b/-/runners/new', 'group', 'New group runner'],
     ['/groups/new', 'work', 'New group'],
-    ['/groups/new/-/runners/7', 'group', 'Runner'],
+    ['/groups/new/-/runners/7', 'group', 'Runner #:id'],
     ['/a/b/c/-/runners/new', 'project', 'New project runner'],
     ['/a/b/-/runners/5/edit', 'project', 'Edit runner'],
     ['/a/b/-/settings/ci_cd', 'project', 'CI/CD Settings'],

@@ -12,7 +12,7 @@ function runnerRoutes(base: string, scope: RouteMeta['scope'], kind: string): Ro
   const runner = [...crumbs, { label: '#:id', to: `${own}/:id` }]
   return [
     { path: `${base}/new`, component: () => import('./runners/RunnerNewPage.vue'), meta: { ...meta, title: `New ${kind} runner`, crumbs } },
-    { path: `${base}/:id(\\d+)`, component: () => import('./runners/RunnerPage.vue'), meta: { ...meta, title: 'Runner', crumbs } },
+    { path: `${base}/:id(\\d+)`, component: () => import('./runners/RunnerPage.vue'), meta: { ...meta, title: 'Runner #:id', crumbs } },
     {
       path: `${base}/:id(\\d+)/register`,
       component: () => import('./runners/RunnerRegisterPage.vue'),
