@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <stdexcept>
 
 #include "base/hash.hpp"
@@ -28,14 +29,6 @@ bool plausible_request_id(std::string_view id) {
          std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-bool scopes_suffice(const Identity& identity, const Route& route, std::string_view method) {
-  if (identity.kind != Identity::Kind::kUser || identity.has_scope("api")) return true;
-  if (!route.scopes.empty()) {
-    return std::ranges::any_of(route.scopes, [&](const auto& scope) { return identity.has_scope(scope); });
-  }
-  return method == "GET" && identity.has_scope("read_api");
-}
-
 Outcome<std::monostate> admit(Call& call, const Route& route, std::string_view method) {
   if (route.auth == Auth::kNone) return {};
   call.identity = API_TRY(authenticate(call.app, call.request, call.params));
@@ -45,13 +38,13 @@ Outcome<std::monostate> admit(Call& call, const Route& route, std::string_view m
     if (route.auth == Auth::kOptional) return {};
     return std::unexpected(unauthorized());
   }
-  if (!scopes_suffice(identity, route, method)) {
-    auto wanted = route.scopes;
-    if (wanted.empty())
-      wanted = method == "GET" ? std::vector<std::string>{"api", "read_api"} : std::vector<std::string>{"api"};
-    return std::unexpected(insufficient_scope(wanted));
+  const bool reading = method == "GET";
+  if (identity.kind == Identity::Kind::kUser && !scopes_allow(identity.scopes, route.scopes, reading)) {
+    return std::unexpected(insufficient_scope(scopes_wanted(route.scopes, reading)));
   }
-  if (route.auth == Auth::kAdmin && !identity.admin) return std::unexpected(forbidden());
+  if (route.auth == Auth::kAdmin && !allowed(Ability::kAdminInstance, identity.actor())) {
+    return std::unexpected(forbidden());
+  }
   return {};
 }
 
@@ -75,6 +68,18 @@ Reply guarded(const Call& call, Body&& body) {
     base::log::error("request handler failed", {{"path", call.request.path}, {"error", e.what()}});
     return message_reply(500, "500 Internal Server Error");
   }
+}
+
+// The query of a link to another page; credentials stay out of it.
+std::string query_without_paging(const net::Request& request) {
+  static constexpr std::string_view dropped[] = {"page",          "per_page",     "cursor",
+                                                 "private_token", "access_token", "job_token"};
+  std::string out;
+  for (const auto& [key, value] : request.query) {
+    if (std::ranges::find(dropped, key) != std::end(dropped)) continue;
+    out += fmt::format("{}={}&", base::query_encode(key), base::query_encode(value));
+  }
+  return out;
 }
 
 void note_unread(const Call& call, std::string_view method, Reply& reply) {
@@ -111,13 +116,9 @@ Reply Call::page_reply(json::Value array, const Page& page, std::optional<std::i
   const bool counted = total && *total <= 10'000;
   const auto pages = total ? std::max<std::int64_t>(1, (*total + page.per_page - 1) / page.per_page) : 0;
   const bool more = total ? page.page < pages : static_cast<std::int64_t>(array.size()) == page.per_page;
+  const auto kept = query_without_paging(request);
   const auto link = [&](std::int64_t number, std::string_view rel) {
-    std::string query;
-    for (const auto& [key, value] : request.query) {
-      if (key == "page" || key == "per_page" || key == "private_token" || key == "access_token") continue;
-      query += fmt::format("{}={}&", base::query_encode(key), base::query_encode(value));
-    }
-    return fmt::format("<{}{}?{}page={}&per_page={}>; rel=\"{}\"", app.url, request.path, query, number, page.per_page,
+    return fmt::format("<{}{}?{}page={}&per_page={}>; rel=\"{}\"", app.url, request.path, kept, number, page.per_page,
                        rel);
   };
   Reply reply(200, array.is_null() ? json::Value::array() : array);
@@ -139,6 +140,26 @@ Reply Call::page_reply(json::Value array, const Page& page, std::optional<std::i
   return reply;
 }
 
+Reply Call::keyset_reply(json::Value array, const Keyset& keyset, std::optional<std::int64_t> next_after) const {
+  Reply reply(200, array.is_null() ? json::Value::array() : array);
+  if (next_after) {
+    reply.headers.set("Link", fmt::format("<{}{}?{}per_page={}&cursor={}>; rel=\"next\"", app.url, request.path,
+                                          query_without_paging(request), keyset.per_page, make_cursor(*next_after)));
+  }
+  return reply;
+}
+
+Outcome<std::monostate> check_unmodified(const Call& call, std::int64_t changed_at) {
+  const std::string given(call.header("If-Unmodified-Since"));
+  if (given.empty()) return {};
+  std::tm parts{};
+  const char* end = ::strptime(given.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (!end || *end != '\0') return {}; // RFC 9110: a date that cannot be read counts for nothing
+  // The header knows whole seconds only.
+  if (changed_at / 1000 > static_cast<std::int64_t>(::timegm(&parts))) return std::unexpected(precondition_failed());
+  return {};
+}
+
 void respond(const Call& call, const net::Responder& responder, Reply reply) {
   reply.headers.set("X-Request-Id", call.request_id);
   reply.headers.set("Cache-Control", "no-store");
@@ -156,12 +177,13 @@ void respond(const Call& call, const net::Responder& responder, Reply reply) {
 void Api::add(std::string_view method, std::string_view pattern, ApiHandler handler, Route route) {
   add_async(
       method, pattern,
-      [handler = std::move(handler), verb = std::string(method)](const std::shared_ptr<Call>& call,
-                                                                 const net::Responder& responder) {
+      [this, handler = std::move(handler), verb = std::string(method), index = endpoints_.size()](
+          const std::shared_ptr<Call>& call, const net::Responder& responder) {
         auto reply = guarded(*call, [&]() -> Reply {
           auto outcome = handler(*call);
           return outcome ? std::move(*outcome) : std::move(outcome.error());
         });
+        if (observer_) observer_(endpoints_[index], *call, reply);
         note_unread(*call, verb, reply);
         respond(*call, responder, std::move(reply));
       },
@@ -169,6 +191,7 @@ void Api::add(std::string_view method, std::string_view pattern, ApiHandler hand
 }
 
 void Api::add_async(std::string_view method, std::string_view pattern, AsyncHandler handler, Route route) {
+  endpoints_.push_back({.method = std::string(method), .pattern = std::string(pattern), .route = route});
   auto serve = [this, handler = std::move(handler), route, verb = std::string(method), names = names_of(pattern)](
                    net::Request request, const net::Responder& responder) {
     auto call = std::make_shared<Call>(app_, std::move(request));

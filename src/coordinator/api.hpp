@@ -26,15 +26,17 @@ struct Identity {
   Kind kind = Kind::kAnonymous;
   std::int64_t user_id = 0; // kUser; for kJob the job's user
   std::string username;
-  bool admin = false;
+  bool admin = false;        // with admin mode on: only through a token of that scope
+  bool bot = false;          // the user of a project's or group's access token
   std::int64_t token_id = 0; // access_tokens.id
   std::vector<std::string> scopes;
+  std::int64_t sudo_by = 0;    // the administrator who acts as this user
   std::int64_t job_id = 0;     // kJob
   std::int64_t project_id = 0; // kJob: the job's project
 
   bool signed_in() const { return kind != Kind::kAnonymous; }
   bool has_scope(std::string_view scope) const;
-  Actor actor() const { return {.known = signed_in(), .admin = admin, .user_id = user_id}; }
+  Actor actor() const { return {.known = signed_in(), .admin = admin, .user_id = user_id, .bot = bot}; }
 };
 
 class Call {
@@ -56,7 +58,12 @@ class Call {
 
   // X-Page … and Link for a page out of `total` rows; without totals when it is nullopt.
   Reply page_reply(json::Value array, const Page& page, std::optional<std::int64_t> total) const;
+  // Keyset paging: Link rel="next" only, with the cursor after the last of these rows when there are more.
+  Reply keyset_reply(json::Value array, const Keyset& keyset, std::optional<std::int64_t> next_after) const;
 };
+
+// 412 when the record changed after the request's If-Unmodified-Since.
+Outcome<std::monostate> check_unmodified(const Call& call, std::int64_t changed_at);
 
 enum class Auth {
   kNone,     // the handler knows its own tokens (runner endpoints)
@@ -73,6 +80,18 @@ struct Route {
   std::size_t max_body = 1 << 20;
   bool spool = false;
   bool parse_body = true; // false: the handler reads request.body itself
+  // For the OpenAPI document, in the notation of openapi.hpp: what the route does, the parameters that its handler
+  // reads (query or body; path parameters go without saying), and what it answers beyond the errors of the framework.
+  std::string_view summary = {};
+  std::string_view params = {};
+  std::string_view answers = {};
+};
+
+// A registered route.
+struct Endpoint {
+  std::string method;
+  std::string pattern; // without "/api/v4"
+  Route route;
 };
 
 using ApiHandler = std::function<Outcome<Reply>(Call&)>;
@@ -97,14 +116,21 @@ class Api {
 
   App& app() { return app_; }
   net::HttpServer& http() { return http_; } // for routes outside /api/v4 (git, pages)
+  const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+  // Tests look at every answer together with what its route promises; set before the server listens.
+  using Observer = std::function<void(const Endpoint&, const Call&, const Reply&)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
 
  private:
   App& app_;
   net::HttpServer& http_;
+  std::vector<Endpoint> endpoints_;
+  Observer observer_;
 };
 
 // Who the request's credentials belong to (runner-tokens digest §2.3); also for routes outside the API. An unknown or
-// expired credential is a 401 Reply, none at all is kAnonymous.
+// expired credential is a 401 Reply, none at all is kAnonymous. With `sudo` (parameter or header) an administrator's
+// token of that scope acts as another user.
 Outcome<Identity> authenticate(App& app, const net::Request& request, const Params& params);
 // The user of an access token given as such (git's basic authentication); 401 when it is not valid.
 Outcome<Identity> authenticate_token(App& app, std::string_view token);

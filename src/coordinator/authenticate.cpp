@@ -3,6 +3,7 @@
 
 #include "base/strings.hpp"
 #include "coordinator/api.hpp"
+#include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 
 namespace coordinator {
@@ -23,6 +24,7 @@ Outcome<Identity> user_identity(const model::User& user) {
   identity.user_id = user.id;
   identity.username = user.username;
   identity.admin = user.admin;
+  identity.bot = user.kind != "human";
   return identity;
 }
 
@@ -68,6 +70,23 @@ std::string_view bearer(std::string_view header) {
   return {};
 }
 
+// `sudo`: an administrator acts as another user, with a token made for that.
+Outcome<Identity> act_as(App& app, const Identity& identity, const std::string& wanted) {
+  if (identity.kind != Identity::Kind::kUser) return std::unexpected(unauthorized());
+  if (!identity.has_scope("sudo")) return std::unexpected(insufficient_scope({"sudo"}));
+  if (!identity.admin) return std::unexpected(forbidden("Must be admin to use sudo"));
+  return app.store.read([&](Transaction& tx) -> Outcome<Identity> {
+    const auto id = base::parse_int(wanted);
+    const auto user = API_TRY(id ? model::find_user(tx, *id) : model::find_user_by_name(tx, wanted));
+    if (!user) return std::unexpected(not_found("User with ID or username '" + wanted + "'"));
+    auto other = API_TRY(user_identity(*user));
+    other.token_id = identity.token_id;
+    other.scopes = identity.scopes;
+    other.sudo_by = identity.user_id;
+    return other;
+  });
+}
+
 std::string text_of(const Params& params, std::string_view name) { return params.raw(name).string_or(""); }
 
 } // namespace
@@ -91,6 +110,9 @@ Outcome<Identity> authenticate_token(App& app, std::string_view token) {
     auto known = API_TRY(user_identity(*user));
     known.token_id = found->id;
     known.scopes = found->scopes;
+    if (known.admin && !known.has_scope("admin_mode") && API_TRY(model::setting_flag(tx, "admin_mode"))) {
+      known.admin = false;
+    }
     return known;
   });
   if (found && found->revoked) revoke_family_if_rotated(app, *found);
@@ -98,7 +120,9 @@ Outcome<Identity> authenticate_token(App& app, std::string_view token) {
   return identity;
 }
 
-Outcome<Identity> authenticate(App& app, const net::Request& request, const Params& params) {
+namespace {
+
+Outcome<Identity> credentials_of(App& app, const net::Request& request, const Params& params) {
   std::string token(request.header("PRIVATE-TOKEN"));
   if (token.empty()) token = text_of(params, "private_token");
   if (token.empty()) token = bearer(request.header("Authorization"));
@@ -108,6 +132,16 @@ Outcome<Identity> authenticate(App& app, const net::Request& request, const Para
   if (token.empty()) token = text_of(params, "job_token");
   if (!token.empty()) return job_identity(app, token);
   return Identity{};
+}
+
+} // namespace
+
+Outcome<Identity> authenticate(App& app, const net::Request& request, const Params& params) {
+  auto identity = credentials_of(app, request, params);
+  if (!identity) return identity;
+  std::string wanted(request.header("Sudo"));
+  if (wanted.empty()) wanted = text_of(params, "sudo");
+  return wanted.empty() ? identity : act_as(app, *identity, wanted);
 }
 
 } // namespace coordinator

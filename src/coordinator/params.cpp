@@ -287,4 +287,28 @@ Outcome<Page> read_page(Params& params) {
   return page;
 }
 
+std::string make_cursor(std::int64_t id) {
+  return base::base64url_encode(json::Value::object({{"id", std::to_string(id)}, {"_kd", "n"}}).dump());
+}
+
+Outcome<std::optional<Keyset>> read_keyset(Params& params) {
+  const auto mode = params.one_of("pagination", {"keyset", "legacy"});
+  const auto cursor = params.text("cursor");
+  if (mode != "keyset") return std::optional<Keyset>();
+  Keyset keyset;
+  keyset.per_page = params.integer("per_page").value_or(20);
+  if (keyset.per_page < 1) params.complain("per_page does not have a valid value");
+  params.one_of("order_by", {"id"});
+  keyset.ascending = params.one_of("sort", {"asc", "desc"}) == "asc";
+  if (cursor && !cursor->empty()) {
+    const auto text = base::base64_decode(*cursor);
+    const auto value = text ? json::parse(*text) : base::Result<json::Value>(json::Value());
+    keyset.after = value ? base::parse_int((*value)["id"].string_or("")) : std::nullopt;
+    if (!keyset.after) params.complain("cursor is invalid");
+  }
+  API_CHECK(params.finish());
+  keyset.per_page = std::min<std::int64_t>(keyset.per_page, 100);
+  return std::optional(keyset);
+}
+
 } // namespace coordinator

@@ -48,8 +48,9 @@ class Params {
 
   // 400 with every complaint, if there is one.
   Outcome<std::monostate> finish() const;
-  // Names that nobody asked for.
+  // Names that nobody asked for, and those that the handler did ask for.
   std::vector<std::string> unread() const;
+  const std::set<std::string, std::less<>>& asked() const { return read_; }
 
  private:
   const json::Value* look(std::string_view name, Presence presence);
@@ -67,5 +68,15 @@ struct Page {
 };
 // 400 for per_page=0 and the like.
 Outcome<Page> read_page(Params& params);
+
+// pagination=keyset: pages by id, each going on after the last one's id, which the opaque cursor holds.
+struct Keyset {
+  std::int64_t per_page = 20;
+  bool ascending = false;
+  std::optional<std::int64_t> after;
+};
+// nullopt when the request does not ask for keyset paging; 400 for another order than by id or a broken cursor.
+Outcome<std::optional<Keyset>> read_keyset(Params& params);
+std::string make_cursor(std::int64_t id);
 
 } // namespace coordinator

@@ -380,7 +380,22 @@ ALTER TABLE runner_managers ADD COLUMN clone_seen_at BIGINT;
 ALTER TABLE namespaces ADD COLUMN stale_runner_cleanup_enabled INTEGER NOT NULL DEFAULT 0;
 )";
 
-constexpr std::array<std::string_view, 5> kMigrations = {kIdentity, kRunners, kPipelines, kJobLogs, kRunnerFleet};
+// Archived groups, when a runner was edited last, and what the audit trail is searched by.
+constexpr std::string_view kManagement = R"(
+ALTER TABLE namespaces ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runners ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE audit_events ADD COLUMN actor_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit_events ADD COLUMN entity_kind TEXT NOT NULL DEFAULT 'instance';
+ALTER TABLE audit_events ADD COLUMN entity_id BIGINT;
+UPDATE audit_events SET entity_kind = 'runner', entity_id = CAST(substr(target, 8) AS BIGINT)
+  WHERE target LIKE 'runner %';
+CREATE INDEX audit_events_at ON audit_events (at);
+CREATE INDEX audit_events_entity ON audit_events (entity_kind, entity_id);
+CREATE INDEX runners_type ON runners (type, id);
+)";
+
+constexpr std::array<std::string_view, 6> kMigrations = {kIdentity, kRunners,     kPipelines,
+                                                         kJobLogs,  kRunnerFleet, kManagement};
 
 } // namespace
 

@@ -94,9 +94,12 @@ struct Server::Impl {
     rest::register_runner_lists(api);
     rest::register_runners(api);
     rest::register_stale_runners(api);
+    rest::register_runner_jobs_list(api);
+    rest::register_runner_assignment(api);
     rest::register_runner_identity(api);
     work = register_work(api);
     app.events.project_deleted.add([this](std::int64_t, const std::string&) { kept->sweep_soon(); });
+    rest::register_openapi(api);
   }
 
   sys::FileLock lock;
@@ -151,6 +154,7 @@ base::Status Server::listen() {
 const std::string& Server::url() const { return impl_->app.url; }
 const std::string& Server::address() const { return impl_->address; }
 App& Server::app() { return impl_->app; }
+Api& Server::api() { return impl_->api; }
 void Server::run() { impl_->http.run(); }
 void Server::stop() { impl_->http.stop(); }
 

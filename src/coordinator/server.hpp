@@ -9,6 +9,8 @@
 
 namespace coordinator {
 
+class Api;
+
 class Server {
  public:
   // Opens the data directory (one server at a time), migrates, makes the administrator on the first start, registers
@@ -20,6 +22,7 @@ class Server {
   const std::string& url() const;     // external URL
   const std::string& address() const; // http://127.0.0.1:<port> as bound
   App& app();
+  Api& api();
   void run();  // serves until stop()
   void stop(); // from any thread
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "coordinator/openapi.hpp"
 #include "coordinator/server.hpp"
 #include "json/json.hpp"
 #include "net/http_client.hpp"
@@ -45,6 +46,10 @@ class TestServer {
     auto server = Server::create(std::move(options), &clock);
     ASSERT_TRUE(server) << server.error().message();
     server_ = std::move(*server);
+    // The OpenAPI document and the handlers agree, in every test that asks a server.
+    server_->api().observe([](const Endpoint& endpoint, const Call& call, const Reply& reply) {
+      for (const auto& broken : broken_promises(endpoint, call, reply)) ADD_FAILURE() << broken;
+    });
     auto bound = server_->listen();
     ASSERT_TRUE(bound) << bound.error().message();
     thread_ = std::jthread([this] { server_->run(); });

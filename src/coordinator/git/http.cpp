@@ -350,17 +350,14 @@ Outcome<Granted> authorize(App& app, const Identity& identity, const Target& tar
     if (project && base::to_lower(project->full_path) != base::to_lower(target.project_path)) project.reset();
     if (!project) return std::unexpected(identity.signed_in() ? hidden() : ask_for_credentials());
     auto access = API_TRY(model::access_to(tx, identity, *project, app.now()));
-    bool own_job = identity.kind == Identity::Kind::kJob && identity.project_id == project->id;
-    if (!own_job && !can_read_code(access))
+    if (!allowed(Ability::kReadCode, access))
       return std::unexpected(identity.signed_in() ? hidden() : ask_for_credentials());
     if (target.push) {
       if (!identity.signed_in()) return std::unexpected(ask_for_credentials());
-      bool scoped = identity.has_scope("api") || identity.has_scope("write_repository");
-      if (identity.kind == Identity::Kind::kJob || !scoped || !access.at_least(kDeveloper) || project->archived)
+      if (identity.kind == Identity::Kind::kJob || !scopes_allow_git(identity.scopes, true) ||
+          !allowed(Ability::kPushCode, access))
         return std::unexpected(text_reply(403, "You are not allowed to push code to this project.\n"));
-    } else if (identity.kind == Identity::Kind::kUser && !identity.has_scope("api") &&
-               !identity.has_scope("read_api") && !identity.has_scope("read_repository") &&
-               !identity.has_scope("write_repository")) {
+    } else if (identity.kind == Identity::Kind::kUser && !scopes_allow_git(identity.scopes, false)) {
       return std::unexpected(text_reply(403, "The token's scopes do not include reading repositories.\n"));
     }
     return Granted{.project = *project, .access = access};

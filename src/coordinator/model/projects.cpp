@@ -44,6 +44,7 @@ Namespace namespace_from(const Row& row) {
       .runner_registration_enabled = row.boolean("runner_registration_enabled"),
       .stale_runner_cleanup_enabled = row.boolean("stale_runner_cleanup_enabled"),
       .allow_runner_registration_token = row.boolean("allow_runner_registration_token"),
+      .archived = row.boolean("archived"),
       .runner_token_expiration_interval = row.optional_integer("runner_token_expiration_interval"),
       .subgroup_runner_token_expiration_interval = row.optional_integer("subgroup_runner_token_expiration_interval"),
       .project_runner_token_expiration_interval = row.optional_integer("project_runner_token_expiration_interval"),
@@ -90,6 +91,12 @@ base::Result<std::optional<Project>> one_project(Transaction& tx, std::string_vi
   const auto row = FR_TRY(tx.query_one(std::string(kProjectSelect) + " AND " + std::string(where), {value}));
   if (!row) return std::nullopt;
   return project_from(*row);
+}
+
+base::Result<bool> chain_archived(Transaction& tx, const std::vector<std::int64_t>& chain) {
+  std::string ids = "0";
+  for (const auto id : chain) ids += "," + std::to_string(id);
+  return FR_TRY(tx.count("SELECT count(*) FROM namespaces WHERE archived = 1 AND id IN (" + ids + ")")) > 0;
 }
 
 // The highest role that a user's memberships give on these namespaces.
@@ -159,8 +166,10 @@ base::Result<int> namespace_level(Transaction& tx, std::int64_t user_id, const N
   return chain_level(tx, user_id, space.chain, utc_date(now));
 }
 
-base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now) {
-  const auto space = FR_TRY(find_namespace(tx, project.namespace_id));
+namespace {
+
+base::Result<int> level_in(Transaction& tx, std::int64_t user_id, const Project& project,
+                           const std::optional<Namespace>& space, std::int64_t now) {
   const int inherited = space ? FR_TRY(namespace_level(tx, user_id, *space, now)) : kNoAccess;
   const auto own =
       FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE project_id = ? AND user_id = ? AND "
@@ -169,25 +178,52 @@ base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Pro
   return std::max(inherited, static_cast<int>(own));
 }
 
+} // namespace
+
+base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now) {
+  return level_in(tx, user_id, project, FR_TRY(find_namespace(tx, project.namespace_id)), now);
+}
+
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Project& project, std::int64_t now) {
-  Access access{.actor = identity.actor(), .visibility = project.visibility};
+  const auto space = FR_TRY(find_namespace(tx, project.namespace_id));
+  Access access{.actor = identity.actor(),
+                .visibility = project.visibility,
+                .kind = PlaceKind::kProject,
+                .archived = project.archived || (space && FR_TRY(chain_archived(tx, space->chain))),
+                .public_jobs = project.public_jobs};
   if (!identity.signed_in()) return access;
-  if (identity.kind == Identity::Kind::kJob && identity.project_id != project.id) {
+  if (identity.kind == Identity::Kind::kJob) {
     // A job reaches other projects only as far as anybody signed in does.
     access.actor.admin = false;
+    access.own_job = identity.project_id == project.id;
+    // In its own it reads as its user could; whatever else its endpoints allow, they decide by the token itself.
+    if (access.own_job) {
+      access.level = std::min(FR_TRY(level_in(tx, identity.user_id, project, space, now)), kReporter);
+    }
     return access;
   }
-  access.level = FR_TRY(project_level(tx, identity.user_id, project, now));
+  access.level = FR_TRY(level_in(tx, identity.user_id, project, space, now));
   return access;
 }
 
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Namespace& space, std::int64_t now) {
-  Access access{.actor = identity.actor(), .visibility = space.visibility};
+  Access access{.actor = identity.actor(),
+                .visibility = space.visibility,
+                .kind = space.is_group() ? PlaceKind::kGroup : PlaceKind::kPersonal,
+                .archived = FR_TRY(chain_archived(tx, space.chain))};
   if (identity.kind != Identity::Kind::kUser) {
     access.actor.admin = false;
     return access;
   }
   access.level = FR_TRY(namespace_level(tx, identity.user_id, space, now));
+  if (!allowed(Ability::kRead, access) && space.is_group()) {
+    // A member of a subgroup or of a project below sees the groups above.
+    access.member_below =
+        FR_TRY(tx.count("SELECT count(*) FROM members m LEFT JOIN projects p ON p.id = m.project_id "
+                        "JOIN namespaces n ON n.id = coalesce(m.namespace_id, p.namespace_id) "
+                        "WHERE m.user_id = ? AND n.traversal LIKE ? AND (m.expires_at IS NULL OR m.expires_at > ?)",
+                        {identity.user_id, subtree_pattern(space), utc_date(now)})) > 0;
+  }
   return access;
 }
 
@@ -195,36 +231,27 @@ Outcome<ProjectAccess> visible_project(Transaction& tx, const Call& call, std::s
   auto project = API_TRY(find_project(tx, path_or_id));
   if (!project) return std::unexpected(not_found("Project"));
   const auto access = API_TRY(access_to(tx, call.identity, *project, call.now()));
-  if (!can_see(access)) return std::unexpected(not_found("Project"));
+  if (!allowed(Ability::kRead, access)) return std::unexpected(not_found("Project"));
   return ProjectAccess{std::move(*project), access};
 }
 
 Outcome<GroupAccess> visible_group(Transaction& tx, const Call& call, std::string_view path_or_id) {
   auto group = API_TRY(find_group(tx, path_or_id));
   if (!group) return std::unexpected(not_found("Group"));
-  auto access = API_TRY(access_to(tx, call.identity, *group, call.now()));
-  if (!can_see(access) && call.identity.signed_in()) {
-    // A member of a subgroup or of a project below sees the groups above.
-    const auto below =
-        API_TRY(tx.count("SELECT count(*) FROM members m LEFT JOIN projects p ON p.id = m.project_id "
-                         "JOIN namespaces n ON n.id = coalesce(m.namespace_id, p.namespace_id) "
-                         "WHERE m.user_id = ? AND n.traversal LIKE ? AND (m.expires_at IS NULL OR m.expires_at > ?)",
-                         {call.identity.user_id, subtree_pattern(*group), utc_date(call.now())}));
-    if (below > 0) access.visibility = Visibility::kInternal;
-  }
-  if (!can_see(access)) return std::unexpected(not_found("Group"));
+  const auto access = API_TRY(access_to(tx, call.identity, *group, call.now()));
+  if (!allowed(Ability::kRead, access)) return std::unexpected(not_found("Group"));
   return GroupAccess{std::move(*group), access};
 }
 
-Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, int level) {
+Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, Ability ability) {
   auto found = API_TRY(visible_project(tx, call, call.path("id")));
-  if (!found.access.at_least(level)) return std::unexpected(forbidden());
+  if (!allowed(ability, found.access)) return std::unexpected(forbidden());
   return found;
 }
 
-Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, int level) {
+Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, Ability ability) {
   auto found = API_TRY(visible_group(tx, call, call.path("id")));
-  if (!found.access.at_least(level)) return std::unexpected(forbidden());
+  if (!allowed(ability, found.access)) return std::unexpected(forbidden());
   return found;
 }
 

@@ -31,6 +31,7 @@ struct Namespace {
   bool runner_registration_enabled = true;
   bool stale_runner_cleanup_enabled = false; // of the group's own runners
   bool allow_runner_registration_token = true;
+  bool archived = false; // itself; groups above count as well: Access::archived
   std::optional<std::int64_t> runner_token_expiration_interval;
   std::optional<std::int64_t> subgroup_runner_token_expiration_interval;
   std::optional<std::int64_t> project_runner_token_expiration_interval;
@@ -113,9 +114,9 @@ struct GroupAccess {
 };
 Outcome<ProjectAccess> visible_project(Transaction& tx, const Call& call, std::string_view path_or_id);
 Outcome<GroupAccess> visible_group(Transaction& tx, const Call& call, std::string_view path_or_id);
-// The same, and 403 below `level`.
-Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, int level); // of `:id`
-Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, int level);     // of `:id`
+// The same of `:id`, and 403 without the ability.
+Outcome<ProjectAccess> project_for(Transaction& tx, const Call& call, Ability ability);
+Outcome<GroupAccess> group_for(Transaction& tx, const Call& call, Ability ability);
 
 // For `traversal LIKE ?`: the namespace and everything below.
 std::string subtree_pattern(const Namespace& space);

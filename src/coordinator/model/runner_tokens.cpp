@@ -152,7 +152,7 @@ base::Result<IssuedRunner> create_runner(Transaction& tx, const App& app, const 
       {to_string(runner.type), token.digest, token.shown, expires_at,
        by_user ? "authenticated_user" : "registration_token", by_user ? "started" : "finished", runner.creator_id,
        runner.namespace_id, runner.project_id, runner.name, now}));
-  FR_CHECK(update_runner(tx, id, a));
+  FR_CHECK(update_runner(tx, id, a, now));
   if (runner.project_id) {
     FR_CHECK(tx.execute("INSERT INTO runner_projects (runner_id, project_id, created_at) VALUES (?, ?, ?)",
                         {id, *runner.project_id, now}));
@@ -203,8 +203,8 @@ Outcome<IssuedToken> rotate_token(Transaction& tx, const Call& call, const Authe
   API_CHECK(tx.execute("INSERT INTO replaced_tokens (runner_id, digest, replaced_at, valid_until) VALUES (?, ?, ?, ?)",
                        {runner.id, known.digest, now, runner.token_expires_at.value_or(now + kGrace)}));
   API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
-  API_CHECK(
-      audit(tx, call, "ci_runner_token_reset", fmt::format("runner {}", runner.id), json::Value::object(), runner.id));
+  API_CHECK(audit(tx, call, "ci_runner_token_reset", subject_of(runner),
+                  json::Value::object({{"rotated_by", "runner"}}), &runner));
   return IssuedToken{token.plain, expires_at};
 }
 

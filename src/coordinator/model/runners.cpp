@@ -59,6 +59,7 @@ Runner runner_from(const Row& row) {
           .maximum_timeout = row.optional_integer("maximum_timeout"),
           .tag_list = texts_of(row.text("tag_list")),
           .created_at = row.integer("created_at"),
+          .updated_at = std::max(row.integer("created_at"), row.integer("updated_at")),
           .contacted_at = row.optional_integer("contacted_at"),
           .rotating = !row.is_null("successor_sealed")};
 }
@@ -118,9 +119,9 @@ base::Result<std::optional<Manager>> latest_manager(Transaction& tx, std::int64_
 base::Result<RunnerAccess> runner_access(Transaction& tx, const Identity& identity, const Runner& runner,
                                          std::int64_t now) {
   RunnerAccess access{.actor = identity.actor(), .type = runner.type, .locked = runner.locked};
+  access.creator = runner.creator_id && *runner.creator_id == identity.user_id;
   if (identity.kind != Identity::Kind::kUser) {
-    access.actor = {};
-    return access;
+    return RunnerAccess{.type = runner.type};
   }
   if (runner.type == RunnerType::kGroup && runner.namespace_id) {
     const auto group = FR_TRY(find_namespace(tx, *runner.namespace_id));
@@ -216,13 +217,13 @@ Violations validate(const RunnerAttributes& attributes, bool tags_changed) {
   return out;
 }
 
-base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes) {
+base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes, std::int64_t now) {
   FR_CHECK(
       tx.execute("UPDATE runners SET description = ?, maintenance_note = ?, active = ?, locked = ?, run_untagged = ?, "
-                 "access_level = ?, maximum_timeout = ?, tag_list = ? WHERE id = ?",
+                 "access_level = ?, maximum_timeout = ?, tag_list = ?, updated_at = ? WHERE id = ?",
                  {attributes.description, attributes.maintenance_note, attributes.active, attributes.locked,
                   attributes.run_untagged, attributes.ref_protected ? "ref_protected" : "not_protected",
-                  attributes.maximum_timeout, array_of(attributes.tag_list), id}));
+                  attributes.maximum_timeout, array_of(attributes.tag_list), now, id}));
   return {};
 }
 

@@ -41,6 +41,7 @@ struct Runner {
   std::optional<std::int64_t> maximum_timeout;
   std::vector<std::string> tag_list;
   std::int64_t created_at = 0;
+  std::int64_t updated_at = 0; // edited, assigned or its token replaced
   std::optional<std::int64_t> contacted_at;
   bool rotating = false; // an earlier token may still count
 };
@@ -136,7 +137,7 @@ struct IssuedRunner {
   std::string token; // shown this once
 };
 base::Result<IssuedRunner> create_runner(Transaction& tx, const App& app, const NewRunner& runner);
-base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes);
+base::Status update_runner(Transaction& tx, std::int64_t id, const RunnerAttributes& attributes, std::int64_t now);
 base::Status delete_runner(Transaction& tx, std::int64_t id);
 // Of a deleted project: ownership passes on, runners without a project go.
 base::Status release_project_runners(Transaction& tx, std::int64_t project_id);

@@ -36,6 +36,7 @@ const std::vector<std::pair<std::string_view, json::Value>>& defaults() {
       {"max_personal_access_token_lifetime", nullptr},
       {"require_personal_access_token_expiry", true},
       {"signup_enabled", false},
+      {"admin_mode", false},
       {"long_poll_seconds", 50},
   };
   return table;
@@ -55,6 +56,17 @@ bool is_setting(std::string_view name) { return default_of(name) != nullptr; }
 json::Value setting_default(std::string_view name) {
   const auto* value = default_of(name);
   return value ? *value : json::Value();
+}
+
+std::string settings_fields(std::string_view mark) {
+  std::string out;
+  for (const auto& [name, value] : defaults()) {
+    const bool text = value.is_string() || name == "default_ci_config_path";
+    const std::string_view type = value.is_bool() ? "bool" : value.is_array() ? "list" : text ? "text?" : "int?";
+    if (!out.empty()) out += ' ';
+    out += std::string(name) + std::string(mark) + ":" + std::string(type);
+  }
+  return out;
 }
 
 base::Result<json::Value> setting(Transaction& tx, std::string_view name) {

@@ -20,6 +20,8 @@ base::Status set_setting(Transaction& tx, std::string_view name, const json::Val
 base::Result<json::Value> all_settings(Transaction& tx);
 bool is_setting(std::string_view name);
 json::Value setting_default(std::string_view name);
+// All of them as fields in the notation of openapi.hpp, each name followed by `mark`.
+std::string settings_fields(std::string_view mark);
 
 // Flags that we know have a default; unknown ones are off.
 base::Result<bool> feature_enabled(Transaction& tx, std::string_view name);

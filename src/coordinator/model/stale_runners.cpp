@@ -56,7 +56,7 @@ base::Result<std::int64_t> prune_stale_runners(Transaction& tx, App& app) {
   const auto gone = FR_TRY(stale_runners(tx, rule, app.now(), kMostAtOnce));
   for (const auto& runner : gone) {
     FR_CHECK(delete_runner(tx, runner.id));
-    FR_CHECK(audit_system(tx, app, "ci_runner_pruned", fmt::format("runner {}", runner.id),
+    FR_CHECK(audit_system(tx, app, "ci_runner_pruned", subject_of(runner),
                           json::Value::object({{"runner_type", to_string(runner.type)},
                                                {"short_sha", runner.token_short},
                                                {"last_contact", time_json(runner.contacted_at)}})));

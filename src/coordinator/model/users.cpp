@@ -42,6 +42,7 @@ User user_from(const Row& row) {
           .kind = row.text("kind"),
           .admin = row.boolean("admin"),
           .created_at = row.integer("created_at"),
+          .updated_at = row.integer("updated_at"),
           .last_activity_at = row.optional_integer("last_activity_at")};
 }
 

@@ -23,6 +23,7 @@ struct User {
   std::string kind;  // human, project_bot, group_bot
   bool admin = false;
   std::int64_t created_at = 0;
+  std::int64_t updated_at = 0;
   std::optional<std::int64_t> last_activity_at;
   bool active() const { return state == "active"; }
 };

@@ -24,7 +24,7 @@ struct Found {
 
 Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
   auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
-  if (!can_read_jobs(found.access, found.project.public_jobs)) return std::unexpected(forbidden());
+  if (!allowed(Ability::kReadBuilds, found.access)) return std::unexpected(forbidden());
   return found;
 }
 
@@ -70,7 +70,8 @@ Outcome<Reply> show_job(Call& call) {
 Outcome<Reply> show_trace(const std::shared_ptr<Work>& work, Call& call) {
   auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return find_job(tx, call); }));
   // A log written with debug tracing shows every variable: only those who may change jobs read it.
-  if (found.row.boolean("debug_trace") && !can_update_jobs(found.access)) return std::unexpected(forbidden());
+  if (found.row.boolean("debug_trace") && !allowed(Ability::kReadDebugTrace, found.access))
+    return std::unexpected(forbidden());
   std::int64_t id = found.row.integer("id");
   work->traces.watch(id);
   auto reply = API_TRY(objects::ranged_reply(call, API_TRY(work->traces.size(id)),
@@ -114,7 +115,7 @@ template <class Change>
 Outcome<Reply> change_job(Call& call, int status, Change change) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_job(tx, call));
-    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    if (!allowed(Ability::kUpdateBuilds, found.access)) return std::unexpected(forbidden());
     std::int64_t id = API_TRY(change(tx, found.row));
     auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ?", {id}));
     return json_reply(status, API_TRY(job_json(tx, call.app, found.project, *row)));
@@ -161,49 +162,72 @@ Outcome<Reply> own_job(Call& call) {
 } // namespace
 
 void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
-  api.get("/job", own_job, {.job_token = true});
-  api.get("/projects/:id/jobs", list_jobs, {.auth = Auth::kOptional});
-  api.get("/projects/:id/jobs/:job_id", show_job, {.auth = Auth::kOptional});
+  api.get("/job", own_job, {.job_token = true, .summary = "The job of this job token", .answers = "200:Job 404"});
+  api.get(
+      "/projects/:id/jobs", list_jobs,
+      {.auth = Auth::kOptional, .summary = "A project's jobs", .params = "@page scope:list", .answers = "200:[Job]"});
+  api.get("/projects/:id/jobs/:job_id", show_job,
+          {.auth = Auth::kOptional, .summary = "One job", .answers = "200:Job"});
   api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return show_trace(work, call); },
-          {.auth = Auth::kOptional});
-  api.get("/projects/:id/jobs/:job_id/artifacts", job_artifacts, {.auth = Auth::kOptional, .job_token = true});
-  api.get("/projects/:id/jobs/artifacts/:ref/download", ref_artifacts, {.auth = Auth::kOptional, .job_token = true});
-  api.remove("/projects/:id/jobs/:job_id/artifacts", [](Call& call) {
-    auto done = change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
-      API_CHECK(call.app.artifacts.erase_job(tx, row.integer("id")));
-      return row.integer("id");
-    });
-    if (done) return Outcome<Reply>(empty_reply(204));
-    return done;
-  });
-  api.post("/projects/:id/jobs/:job_id/artifacts/keep", [](Call& call) {
-    return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
-      std::int64_t id = row.integer("id");
-      if (row.is_null("artifacts_expire_at")) return std::unexpected(not_found(""));
-      API_CHECK(tx.execute("UPDATE artifacts SET expire_at = NULL WHERE job_id = ?", {id}));
-      API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = NULL WHERE id = ?", {id}));
-      return id;
-    });
-  });
-  api.post("/projects/:id/jobs/:job_id/cancel", [work](Call& call) {
-    return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
-      API_CHECK(work->service.cancel_job(tx, row.integer("id")));
-      return row.integer("id");
-    });
-  });
-  api.post("/projects/:id/jobs/:job_id/retry", [work](Call& call) {
-    return change_job(call, 201, [&](Transaction& tx, const Row& row) {
-      return work->service.retry_job(tx, row.integer("id"), call.identity.user_id);
-    });
-  });
-  api.post("/projects/:id/jobs/:job_id/play", [work](Call& call) {
-    return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
-      auto variables = API_TRY(played_variables(call));
-      API_CHECK(work->service.play_job(tx, row.integer("id"), call.identity.user_id, variables));
-      return row.integer("id");
-    });
-  });
-  api.post("/projects/:id/jobs/:job_id/erase", [work](Call& call) { return erase_job(work, call); });
+          {.auth = Auth::kOptional, .summary = "A job's log", .answers = "200:plain 206:plain 416"});
+  api.get("/projects/:id/jobs/:job_id/artifacts", job_artifacts,
+          {.auth = Auth::kOptional,
+           .job_token = true,
+           .summary = "A job's artifacts archive",
+           .answers = "200:binary 206:binary 416"});
+  api.get("/projects/:id/jobs/artifacts/:ref/download", ref_artifacts,
+          {.auth = Auth::kOptional,
+           .job_token = true,
+           .summary = "The artifacts of a ref's latest successful job of that name",
+           .params = "job!:text",
+           .answers = "200:binary 206:binary 416"});
+  api.remove("/projects/:id/jobs/:job_id/artifacts",
+             [](Call& call) {
+               auto done = change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+                 API_CHECK(call.app.artifacts.erase_job(tx, row.integer("id")));
+                 return row.integer("id");
+               });
+               if (done) return Outcome<Reply>(empty_reply(204));
+               return done;
+             },
+             {.summary = "Delete a job's artifacts", .answers = "204"});
+  api.post("/projects/:id/jobs/:job_id/artifacts/keep",
+           [](Call& call) {
+             return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+               std::int64_t id = row.integer("id");
+               if (row.is_null("artifacts_expire_at")) return std::unexpected(not_found(""));
+               API_CHECK(tx.execute("UPDATE artifacts SET expire_at = NULL WHERE job_id = ?", {id}));
+               API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = NULL WHERE id = ?", {id}));
+               return id;
+             });
+           },
+           {.summary = "Keep a job's artifacts for ever", .answers = "200:Job"});
+  api.post("/projects/:id/jobs/:job_id/cancel",
+           [work](Call& call) {
+             return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+               API_CHECK(work->service.cancel_job(tx, row.integer("id")));
+               return row.integer("id");
+             });
+           },
+           {.summary = "Cancel a job", .answers = "201:Job"});
+  api.post("/projects/:id/jobs/:job_id/retry",
+           [work](Call& call) {
+             return change_job(call, 201, [&](Transaction& tx, const Row& row) {
+               return work->service.retry_job(tx, row.integer("id"), call.identity.user_id);
+             });
+           },
+           {.summary = "Run a job again", .answers = "201:Job"});
+  api.post("/projects/:id/jobs/:job_id/play",
+           [work](Call& call) {
+             return change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
+               auto variables = API_TRY(played_variables(call));
+               API_CHECK(work->service.play_job(tx, row.integer("id"), call.identity.user_id, variables));
+               return row.integer("id");
+             });
+           },
+           {.summary = "Start a manual job", .params = "job_variables_attributes:[any]", .answers = "200:Job"});
+  api.post("/projects/:id/jobs/:job_id/erase", [work](Call& call) { return erase_job(work, call); },
+           {.summary = "Erase a job's log and artifacts", .answers = "201:Job"});
 }
 
 } // namespace coordinator

@@ -28,7 +28,7 @@ struct Found {
 
 Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
   auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
-  if (!can_read_jobs(found.access, found.project.public_jobs)) return std::unexpected(forbidden());
+  if (!allowed(Ability::kReadBuilds, found.access)) return std::unexpected(forbidden());
   return found;
 }
 
@@ -102,8 +102,9 @@ Outcome<Reply> create_pipeline(const std::shared_ptr<Work>& work, Call& call) {
   API_CHECK(call.params.finish());
   for (std::string_view prefix : {"refs/heads/", "refs/tags/"})
     if (ref.starts_with(prefix)) ref = ref.substr(prefix.size());
-  auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, kDeveloper); }));
-  if (!found.project.builds_enabled || found.project.archived) return std::unexpected(forbidden());
+  auto found = API_TRY(
+      call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, Ability::kCreatePipeline); }));
+  if (!found.project.builds_enabled) return std::unexpected(forbidden());
   git::Repository repository(call.app, found.project.id);
   auto invalid = [](std::string message) {
     return std::unexpected(
@@ -181,7 +182,7 @@ template <class Change>
 Outcome<Reply> change_pipeline(Call& call, int status, Change change) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_pipeline(tx, call));
-    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    if (!allowed(Ability::kUpdateBuilds, found.access)) return std::unexpected(forbidden());
     API_CHECK(change(tx, found.row));
     auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ?", {found.row.integer("id")}));
     return json_reply(status, API_TRY(pipeline_json(tx, call.app, found.project, *row)));
@@ -191,7 +192,8 @@ Outcome<Reply> change_pipeline(Call& call, int status, Change change) {
 Outcome<Reply> delete_pipeline(const std::shared_ptr<Work>& work, Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_pipeline(tx, call));
-    if (!can_delete_project(found.access)) return std::unexpected(forbidden());
+    if (!allowed(Ability::kDestroyPipeline, found.access)) return std::unexpected(forbidden());
+    API_CHECK(check_unmodified(call, found.row.integer("updated_at")));
     std::int64_t id = found.row.integer("id");
     API_CHECK(work->service.cancel_pipeline(tx, id, call.identity.user_id));
     auto jobs = API_TRY(tx.query("SELECT id FROM jobs WHERE pipeline_id = ?", {id}));
@@ -207,7 +209,7 @@ Outcome<Reply> delete_pipeline(const std::shared_ptr<Work>& work, Call& call) {
 Outcome<Reply> pipeline_variables(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(find_pipeline(tx, call));
-    if (!can_update_jobs(found.access)) return std::unexpected(forbidden());
+    if (!allowed(Ability::kReadPipelineVariables, found.access)) return std::unexpected(forbidden());
     json::Value list = json::Value::array();
     if (auto sealed = found.row.optional_text("variables_sealed")) {
       auto plain = API_TRY(call.app.vault.unseal(*sealed));
@@ -221,20 +223,17 @@ Outcome<Reply> pipeline_variables(Call& call) {
   });
 }
 
-// POST /projects/:id/ci/lint: validates a text as if it stood in the default branch.
-Outcome<Reply> lint(Call& call) {
-  auto text = call.params.text("content", Presence::kRequired).value_or("");
-  API_CHECK(call.params.finish());
-  auto found = API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, kDeveloper); }));
-  git::Repository repository(call.app, found.project.id);
-  auto sha = repository.resolve(found.project.default_branch);
+// Compiles a text as if it stood in that commit.
+Reply lint_text(Call& call, const model::Project& project, const std::string& text,
+                const std::optional<std::string>& sha) {
+  git::Repository repository(call.app, project.id);
   git::CommitFiles files(repository, sha.value_or(std::string(git::kZeroSha)));
   ci::Context context;
   context.server.url = call.app.url;
-  context.project.id = found.project.id;
-  context.project.full_path = found.project.full_path;
-  context.project.default_branch = found.project.default_branch;
-  context.pipeline.ref = found.project.default_branch;
+  context.project.id = project.id;
+  context.project.full_path = project.full_path;
+  context.project.default_branch = project.default_branch;
+  context.pipeline.ref = project.default_branch;
   context.commit.sha = sha.value_or(std::string(git::kZeroSha));
   ci::Source source{.text = text, .files = sha ? &files : nullptr};
   auto compiled = ci::compile(source, context);
@@ -250,12 +249,56 @@ Outcome<Reply> lint(Call& call) {
                                               {"includes", json::Value::array()}}));
 }
 
+std::optional<std::string> commit_of(const App& app, const model::Project& project, const std::string& ref) {
+  auto sha = git::Repository(app, project.id).resolve(ref);
+  return sha ? std::optional(*sha) : std::nullopt;
+}
+
+// POST /projects/:id/ci/lint: validates a text as if it stood in the default branch.
+Outcome<Reply> lint(Call& call) {
+  auto text = call.params.text("content", Presence::kRequired).value_or("");
+  API_CHECK(call.params.finish());
+  auto found =
+      API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, Ability::kLint); }));
+  return lint_text(call, found.project, text, commit_of(call.app, found.project, found.project.default_branch));
+}
+
+// GET /projects/:id/ci/lint: validates what a ref has.
+Outcome<Reply> lint_ref(Call& call) {
+  auto given = call.params.text("content_ref");
+  auto older = call.params.text("sha");
+  API_CHECK(call.params.finish());
+  auto found =
+      API_TRY(call.app.store.read([&](Transaction& tx) { return model::project_for(tx, call, Ability::kReadCode); }));
+  const auto& project = found.project;
+  auto sha = commit_of(call.app, project, given.value_or(older.value_or(project.default_branch)));
+  if (!sha) return std::unexpected(not_found("Commit"));
+  auto text = git::Repository(call.app, project.id)
+                  .read(*sha, project.ci_config_path.empty() ? ".gitlab-ci.yml" : project.ci_config_path);
+  if (!text) {
+    return json_reply(200, json::Value::object({{"valid", false},
+                                                {"errors", json::Array{"Please provide content of .gitlab-ci.yml"}},
+                                                {"warnings", json::Value::array()},
+                                                {"merged_yaml", nullptr},
+                                                {"includes", json::Value::array()}}));
+  }
+  return lint_text(call, project, *text, sha);
+}
+
 } // namespace
 
 void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
-  api.get("/projects/:id/pipelines", list_pipelines, {.auth = Auth::kOptional});
-  api.post("/projects/:id/pipeline", [work](Call& call) { return create_pipeline(work, call); });
-  api.get("/projects/:id/pipelines/latest", latest_pipeline, {.auth = Auth::kOptional});
+  constexpr std::string_view kFilter =
+      "@page order_by:(id|status|ref|updated_at|user_id) sort:(asc|desc) "
+      "scope:(running|pending|finished|branches|tags) status:text ref:text sha:text source:text name:text "
+      "username:text yaml_errors:bool";
+  api.get("/projects/:id/pipelines", list_pipelines,
+          {.auth = Auth::kOptional, .summary = "Pipelines", .params = kFilter, .answers = "200:[BasicPipeline]"});
+  api.post("/projects/:id/pipeline", [work](Call& call) { return create_pipeline(work, call); },
+           {.summary = "Create a pipeline", .params = "ref!:text variables:[any]", .answers = "201:Pipeline"});
+  api.get(
+      "/projects/:id/pipelines/latest", latest_pipeline,
+      {.auth = Auth::kOptional, .summary = "A ref's latest pipeline", .params = "ref:text", .answers = "200:Pipeline"});
   api.get("/projects/:id/pipelines/:pipeline_id",
           [](Call& call) {
             return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
@@ -263,9 +306,14 @@ void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
               return json_reply(200, API_TRY(pipeline_json(tx, call.app, found.project, found.row)));
             });
           },
-          {.auth = Auth::kOptional});
-  api.get("/projects/:id/pipelines/:pipeline_id/jobs", pipeline_jobs, {.auth = Auth::kOptional});
-  api.get("/projects/:id/pipelines/:pipeline_id/variables", pipeline_variables);
+          {.auth = Auth::kOptional, .summary = "One pipeline", .answers = "200:Pipeline"});
+  api.get("/projects/:id/pipelines/:pipeline_id/jobs", pipeline_jobs,
+          {.auth = Auth::kOptional,
+           .summary = "A pipeline's jobs",
+           .params = "@page scope:list include_retried:bool",
+           .answers = "200:[Job]"});
+  api.get("/projects/:id/pipelines/:pipeline_id/variables", pipeline_variables,
+          {.summary = "Variables that a pipeline was made with", .answers = "200:[any]"});
   // Downstream pipelines: there are none without `trigger`, which the language refuses.
   api.get("/projects/:id/pipelines/:pipeline_id/bridges",
           [](Call& call) {
@@ -274,19 +322,28 @@ void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
               return json_reply(200, json::Value::array());
             });
           },
-          {.auth = Auth::kOptional});
-  api.post("/projects/:id/pipelines/:pipeline_id/cancel", [work](Call& call) {
-    return change_pipeline(call, 200, [&](Transaction& tx, const Row& row) {
-      return work->service.cancel_pipeline(tx, row.integer("id"), call.identity.user_id);
-    });
-  });
-  api.post("/projects/:id/pipelines/:pipeline_id/retry", [work](Call& call) {
-    return change_pipeline(call, 201, [&](Transaction& tx, const Row& row) {
-      return work->service.retry_pipeline(tx, row.integer("id"), call.identity.user_id);
-    });
-  });
-  api.remove("/projects/:id/pipelines/:pipeline_id", [work](Call& call) { return delete_pipeline(work, call); });
-  api.post("/projects/:id/ci/lint", lint);
+          {.auth = Auth::kOptional, .summary = "Downstream pipelines: none", .answers = "200:[any]"});
+  api.post("/projects/:id/pipelines/:pipeline_id/cancel",
+           [work](Call& call) {
+             return change_pipeline(call, 200, [&](Transaction& tx, const Row& row) {
+               return work->service.cancel_pipeline(tx, row.integer("id"), call.identity.user_id);
+             });
+           },
+           {.summary = "Cancel a pipeline's jobs", .answers = "200:Pipeline"});
+  api.post("/projects/:id/pipelines/:pipeline_id/retry",
+           [work](Call& call) {
+             return change_pipeline(call, 201, [&](Transaction& tx, const Row& row) {
+               return work->service.retry_pipeline(tx, row.integer("id"), call.identity.user_id);
+             });
+           },
+           {.summary = "Run a pipeline's failed and canceled jobs again", .answers = "201:Pipeline"});
+  api.remove("/projects/:id/pipelines/:pipeline_id", [work](Call& call) { return delete_pipeline(work, call); },
+             {.summary = "Delete a pipeline", .answers = "204 412"});
+  api.get(
+      "/projects/:id/ci/lint", lint_ref,
+      {.summary = "Check the configuration of a ref", .params = "content_ref:text sha:text", .answers = "200:Lint"});
+  api.post("/projects/:id/ci/lint", lint,
+           {.summary = "Check a configuration", .params = "content!:text", .answers = "200:Lint"});
 }
 
 } // namespace coordinator

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/hash.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -53,18 +54,41 @@ json::Value token_json(const model::AccessToken& token, std::int64_t now) {
 }
 
 // The wished date, checked; the longest life when none is given.
-Outcome<std::string> expiry(Transaction& tx, const Call& call, const std::optional<std::string>& wished,
-                            std::int64_t default_days) {
+Outcome<std::optional<std::string>> expiry(Transaction& tx, const Call& call, const std::optional<std::string>& wished,
+                                           std::int64_t default_days) {
   const auto limit = API_TRY(model::setting(tx, "max_personal_access_token_lifetime")).integer_or(kLongestLife);
   const auto latest = model::utc_date(call.now() + limit * kDay);
-  if (!wished) return model::utc_date(call.now() + std::min(limit, default_days) * kDay);
+  if (!wished) {
+    if (!API_TRY(model::setting_flag(tx, "require_personal_access_token_expiry")) && default_days > kRotatedLife) {
+      return std::optional<std::string>(); // never
+    }
+    return std::optional(model::utc_date(call.now() + std::min(limit, default_days) * kDay));
+  }
   if (*wished <= model::utc_date(call.now())) {
     return std::unexpected(bad_request("Expiration date must be in the future"));
   }
   if (*wished > latest) {
     return std::unexpected(bad_request(fmt::format("Expiration date must be before {}", latest)));
   }
-  return *wished;
+  return wished;
+}
+
+model::AuditSubject subject_of(const model::AccessToken& token) {
+  return {.kind = "access_token", .id = token.id, .name = token.name};
+}
+
+// Never the token itself.
+Outcome<std::monostate> audit_token(Transaction& tx, const Call& call, std::string_view action,
+                                    const model::AccessToken& token) {
+  const auto user = API_TRY(model::find_user(tx, token.user_id));
+  auto scopes = json::Value::array();
+  for (const auto& scope : token.scopes) scopes.push_back(scope);
+  API_CHECK(model::audit(tx, call, action, subject_of(token),
+                         json::Value::object({{"user_id", token.user_id},
+                                              {"user", user ? user->username : std::string()},
+                                              {"scopes", std::move(scopes)},
+                                              {"expires_at", token.expires_at.value_or("")}})));
+  return {};
 }
 
 struct Wish {
@@ -93,6 +117,7 @@ Outcome<json::Value> issue(Transaction& tx, const Call& call, Wish wish) {
   wish.token.expires_at = API_TRY(expiry(tx, call, wish.expires_at, kLongestLife));
   const auto plain = model::make_access_token();
   const auto token = API_TRY(model::create_access_token(tx, wish.token, plain, call.now()));
+  API_CHECK(audit_token(tx, call, "access_token_created", token));
   auto out = token_json(token, call.now());
   out.set("token", plain);
   return out;
@@ -128,13 +153,12 @@ Outcome<Reply> list_tokens(Call& call) {
   const auto state = params.one_of("state", {"active", "inactive"});
   const auto search = params.text("search");
   API_CHECK(params.finish());
-  if (!call.identity.admin) {
-    if (user_id && *user_id != call.identity.user_id) return std::unexpected(unauthorized());
-    user_id = call.identity.user_id;
-  }
+  const auto actor = call.identity.actor();
+  if (!user_id && !allowed(Ability::kAdminInstance, actor)) user_id = actor.user_id;
+  if (user_id && !may_act_for(actor, *user_id)) return std::unexpected(unauthorized());
   const std::string where =
       " FROM access_tokens WHERE (? IS NULL OR user_id = ?) AND (? IS NULL OR revoked = ?) AND (? IS NULL OR name LIKE "
-      "?) AND (? IS NULL OR (revoked = 0 AND (expires_at IS NULL OR expires_at > ?)) = ?)";
+      "?) AND (? IS NULL OR CASE WHEN revoked = 0 AND (expires_at IS NULL OR expires_at > ?) THEN 1 ELSE 0 END = ?)";
   const Binds binds = {user_id,
                        user_id,
                        revoked,
@@ -161,8 +185,9 @@ Outcome<Reply> list_tokens(Call& call) {
 Outcome<model::AccessToken> token_of_path(Transaction& tx, const Call& call, bool self) {
   const auto id = self ? std::optional(call.identity.token_id) : call.path_id("id");
   auto token = id ? API_TRY(model::find_access_token(tx, *id)) : std::optional<model::AccessToken>();
-  if (token && (call.identity.admin || token->user_id == call.identity.user_id)) return std::move(*token);
-  return std::unexpected(call.identity.admin ? not_found("Personal Access Token") : unauthorized());
+  const auto actor = call.identity.actor();
+  if (token && may_act_for(actor, token->user_id)) return std::move(*token);
+  return std::unexpected(allowed(Ability::kAdminInstance, actor) ? not_found("Personal Access Token") : unauthorized());
 }
 
 ApiHandler show_token(bool self) {
@@ -177,7 +202,9 @@ ApiHandler revoke_token(bool self) {
   return [self](Call& call) -> Outcome<Reply> {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto token = API_TRY(token_of_path(tx, call, self));
+      API_CHECK(check_unmodified(call, token.created_at));
       API_CHECK(tx.execute("UPDATE access_tokens SET revoked = 1 WHERE id = ?", {token.id}));
+      API_CHECK(audit_token(tx, call, "access_token_revoked", token));
       return empty_reply(204);
     });
   };
@@ -195,7 +222,9 @@ Outcome<Reply> rotate(Transaction& tx, const Call& call, const model::AccessToke
                              .family = token.family};
   API_CHECK(tx.execute("UPDATE access_tokens SET revoked = 1 WHERE id = ?", {token.id}));
   const auto plain = model::make_access_token();
-  auto out = token_json(API_TRY(model::create_access_token(tx, next, plain, call.now())), call.now());
+  const auto made = API_TRY(model::create_access_token(tx, next, plain, call.now()));
+  API_CHECK(audit_token(tx, call, "access_token_rotated", made));
+  auto out = token_json(made, call.now());
   out.set("token", plain);
   return json_reply(200, out);
 }
@@ -222,10 +251,10 @@ struct Owner {
 // Maintainer of the project, Owner of the group.
 Outcome<Owner> owner_of_path(Transaction& tx, const Call& call, bool project) {
   if (project) {
-    const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
+    const auto found = API_TRY(model::project_for(tx, call, Ability::kManageAccessTokens));
     return Owner{.project_id = found.project.id, .namespace_id = {}, .access = found.access};
   }
-  const auto found = API_TRY(model::group_for(tx, call, kOwner));
+  const auto found = API_TRY(model::group_for(tx, call, Ability::kManageAccessTokens));
   return Owner{.project_id = {}, .namespace_id = found.group.id, .access = found.access};
 }
 
@@ -246,10 +275,18 @@ json::Value resource_token_json(const Row& row, std::int64_t now) {
 ApiHandler list_resource_tokens(bool project) {
   return [project](Call& call) -> Outcome<Reply> {
     const auto page = API_TRY(read_page(call.params));
+    const auto state = call.params.one_of("state", {"active", "inactive"}).value_or("active");
+    API_CHECK(call.params.finish());
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
       const auto owner = API_TRY(owner_of_path(tx, call, project));
-      const auto rows =
-          API_TRY(tx.query(std::string(kResourceTokens) + " AND t.revoked = 0 ORDER BY t.id DESC", owner_binds(owner)));
+      auto binds = owner_binds(owner);
+      binds.emplace_back(model::utc_date(call.now()));
+      binds.emplace_back(state == "active");
+      const auto rows = API_TRY(tx.query(
+          std::string(kResourceTokens) +
+              " AND CASE WHEN t.revoked = 0 AND (t.expires_at IS NULL OR t.expires_at > ?) THEN 1 ELSE 0 END = ? "
+              "ORDER BY t.id DESC",
+          binds));
       auto out = json::Value::array();
       for (auto i = page.offset(); i < static_cast<std::int64_t>(rows.size()) && i < page.offset() + page.per_page;
            ++i) {
@@ -267,7 +304,7 @@ ApiHandler create_resource_token(bool project) {
     auto wish = API_TRY(read_wish(call.params));
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto owner = API_TRY(owner_of_path(tx, call, project));
-      if (!owner.access.at_least(static_cast<int>(level))) {
+      if (!can_grant(owner.access, level)) {
         return std::unexpected(bad_request("Access level of the token can't be greater than your own"));
       }
       const auto owner_id = project ? *owner.project_id : *owner.namespace_id;
@@ -311,7 +348,9 @@ ApiHandler revoke_resource_token(bool project) {
   return [project](Call& call) -> Outcome<Reply> {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto row = API_TRY(resource_token(tx, call, project));
+      API_CHECK(check_unmodified(call, row.integer("created_at")));
       API_CHECK(tx.execute("UPDATE access_tokens SET revoked = 1 WHERE id = ?", {row.integer("id")}));
+      API_CHECK(audit_token(tx, call, "access_token_revoked", model::access_token_from(row)));
       return empty_reply(204);
     });
   };
@@ -331,24 +370,49 @@ ApiHandler rotate_resource_token(bool project) {
 } // namespace
 
 void register_access_tokens(Api& api) {
-  api.get("/personal_access_tokens", list_tokens);
+  api.get("/personal_access_tokens", list_tokens,
+          {.summary = "Access tokens of the caller; for administrators of everybody",
+           .params = "@page user_id:int revoked:bool state:(active|inactive) search:text",
+           .answers = "200:[AccessToken]"});
   // Whatever its scopes, a token may look at and end itself.
-  const Route self{.scopes = known_scopes()};
-  api.get("/personal_access_tokens/self", show_token(true), self);
-  api.remove("/personal_access_tokens/self", revoke_token(true), self);
-  api.post("/personal_access_tokens/self/rotate", rotate_token(true), {.scopes = {"self_rotate"}});
-  api.get("/personal_access_tokens/:id", show_token(false));
-  api.remove("/personal_access_tokens/:id", revoke_token(false));
-  api.post("/personal_access_tokens/:id/rotate", rotate_token(false));
-  api.post("/users/:id/personal_access_tokens", create_for_user, {.auth = Auth::kAdmin});
-  api.post("/user/personal_access_tokens", create_for_oneself);
+  const auto& any = known_scopes();
+  api.get("/personal_access_tokens/self", show_token(true),
+          {.scopes = any, .summary = "The token that the request is made with", .answers = "200:AccessToken"});
+  api.remove("/personal_access_tokens/self", revoke_token(true),
+             {.scopes = any, .summary = "Revoke the token that the request is made with", .answers = "204"});
+  api.post("/personal_access_tokens/self/rotate", rotate_token(true),
+           {.scopes = {"self_rotate"},
+            .summary = "Replace the token that the request is made with",
+            .params = "expires_at:date",
+            .answers = "200:NewAccessToken"});
+  api.get("/personal_access_tokens/:id", show_token(false), {.summary = "One token", .answers = "200:AccessToken"});
+  api.remove("/personal_access_tokens/:id", revoke_token(false), {.summary = "Revoke a token", .answers = "204 412"});
+  api.post("/personal_access_tokens/:id/rotate", rotate_token(false),
+           {.summary = "Replace a token", .params = "expires_at:date", .answers = "200:NewAccessToken"});
+  constexpr std::string_view kNewToken = "name!:text description:text scopes!:list expires_at:date";
+  api.post("/users/:id/personal_access_tokens", create_for_user,
+           {.auth = Auth::kAdmin,
+            .summary = "Create a token for a user",
+            .params = kNewToken,
+            .answers = "201:NewAccessToken"});
+  api.post("/user/personal_access_tokens", create_for_oneself,
+           {.summary = "Create a token of the scopes k8s_proxy and self_rotate for oneself",
+            .params = kNewToken,
+            .answers = "201:NewAccessToken"});
   for (const bool project : {true, false}) {
     const std::string root = project ? "/projects/:id/access_tokens" : "/groups/:id/access_tokens";
-    api.get(root, list_resource_tokens(project));
-    api.post(root, create_resource_token(project));
-    api.get(root + "/:token_id", show_resource_token(project));
-    api.remove(root + "/:token_id", revoke_resource_token(project));
-    api.post(root + "/:token_id/rotate", rotate_resource_token(project));
+    api.get(root, list_resource_tokens(project),
+            {.summary = "Access tokens", .params = "@page state:(active|inactive)", .answers = "200:[ResourceToken]"});
+    api.post(root, create_resource_token(project),
+             {.summary = "Create an access token with a bot user",
+              .params = "name!:text description:text scopes!:list expires_at:date access_level:int",
+              .answers = "201:NewAccessToken"});
+    api.get(root + "/:token_id", show_resource_token(project),
+            {.summary = "One access token", .answers = "200:ResourceToken"});
+    api.remove(root + "/:token_id", revoke_resource_token(project),
+               {.summary = "Revoke an access token", .answers = "204 412"});
+    api.post(root + "/:token_id/rotate", rotate_resource_token(project),
+             {.summary = "Replace an access token", .params = "expires_at:date", .answers = "200:NewAccessToken"});
   }
 }
 

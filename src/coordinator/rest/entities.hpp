@@ -1,4 +1,4 @@
-// JSON of records that several resources show.
+// JSON of records that several resources show, and what the runner resources share.
 #pragma once
 
 #include "coordinator/api.hpp"
@@ -27,5 +27,25 @@ Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model:
 Outcome<json::Value> runner_details_json(Transaction& tx, const Call& call, const model::Runner& runner,
                                          bool with_projects);
 Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager, std::int64_t now);
+json::Value issued_json(const model::IssuedToken& issued); // {"token", "token_expires_at"}
+// {"id", "token", "token_expires_at"}: what a new runner's maker and a verifying runner are told.
+json::Value credentials_json(const model::Runner& runner, const std::string& token);
+
+struct FoundRunner {
+  model::Runner runner;
+  RunnerAccess access;
+};
+// 404 when there is no such runner, 403 with the reason when the caller has not the ability.
+Outcome<FoundRunner> runner_for(Transaction& tx, const Call& call, std::optional<std::int64_t> id, Ability ability);
+
+// The attributes that are given, over what `out` holds.
+void read_runner_attributes(Params& params, model::RunnerAttributes& out);
+inline constexpr std::string_view kRunnerAttributes =
+    "description:text? maintenance_note:text? active:bool paused:bool locked:bool run_untagged:bool "
+    "access_level:(not_protected|ref_protected) tag_list:list? maximum_timeout:int?";
+// As one object, for the audit trail.
+json::Value attributes_json(const model::RunnerAttributes& attributes);
+// Too many runners in the group or project already?
+Outcome<Violations> runner_limit_violations(Transaction& tx, RunnerType type, std::int64_t owner_id, std::int64_t now);
 
 } // namespace coordinator::rest

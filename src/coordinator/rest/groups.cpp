@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
@@ -34,7 +35,7 @@ json::Value group_json(const App& app, const model::Namespace& group) {
                               {"emails_disabled", false},
                               {"mentions_disabled", nullptr},
                               {"lfs_enabled", false},
-                              {"archived", false},
+                              {"archived", group.archived},
                               {"default_branch", nullptr},
                               {"default_branch_protection", 2},
                               {"avatar_url", nullptr},
@@ -52,7 +53,7 @@ Outcome<json::Value> group_details(Transaction& tx, const Call& call, const mode
                                    bool with_projects) {
   const auto& group = found.group;
   auto out = group_json(call.app, group);
-  if (found.access.at_least(kOwner)) {
+  if (allowed(Ability::kAdmin, found.access)) {
     const auto rules = API_TRY(model::registration_rules(tx, RunnerType::kGroup, &group));
     out.set("runners_token",
             rules.tokens_allowed
@@ -75,7 +76,7 @@ Outcome<json::Value> group_details(Transaction& tx, const Call& call, const mode
                           {group.id}))) {
       const auto project = model::project_from_row(row);
       const auto access = API_TRY(model::access_to(tx, call.identity, project, call.now()));
-      if (can_see(access)) projects.push_back(model::project_basic_json(call.app, project));
+      if (allowed(Ability::kRead, access)) projects.push_back(model::project_basic_json(call.app, project));
     }
     out.set("projects", std::move(projects));
     out.set("shared_projects", json::Value::array());
@@ -110,6 +111,7 @@ Outcome<Reply> list_groups(Call& call) {
   const auto search = base::to_lower(params.text("search").value_or(""));
   const int level = wanted_level(params);
   const bool top = params.boolean("top_level_only").value_or(false);
+  params.boolean("all_available");
   API_CHECK(params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto rows = API_TRY(
@@ -124,14 +126,19 @@ ApiHandler list_below(bool all_descendants) {
   return [all_descendants](Call& call) -> Outcome<Reply> {
     const auto page = API_TRY(read_page(call.params));
     const int level = wanted_level(call.params);
+    const auto search = base::to_lower(call.params.text("search").value_or(""));
+    call.params.boolean("all_available");
     API_CHECK(call.params.finish());
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
       const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
       const auto rows = API_TRY(
           all_descendants
-              ? tx.query("SELECT * FROM namespaces WHERE traversal LIKE ? AND id <> ? ORDER BY lower(full_path)",
-                         {model::subtree_pattern(found.group), found.group.id})
-              : tx.query("SELECT * FROM namespaces WHERE parent_id = ? ORDER BY lower(name), id", {found.group.id}));
+              ? tx.query("SELECT * FROM namespaces WHERE traversal LIKE ? AND id <> ? AND lower(full_path) LIKE ? "
+                         "ORDER BY lower(full_path)",
+                         {model::subtree_pattern(found.group), found.group.id, "%" + search + "%"})
+              : tx.query("SELECT * FROM namespaces WHERE parent_id = ? AND lower(full_path) LIKE ? ORDER BY "
+                         "lower(name), id",
+                         {found.group.id, "%" + search + "%"}));
       return page_of_groups(tx, call, rows, page, level);
     });
   };
@@ -149,6 +156,41 @@ struct GroupSettings {
   std::optional<bool> stale_cleanup;
   std::vector<std::pair<std::string, std::optional<std::int64_t>>> intervals;
 };
+
+constexpr std::string_view kSettings =
+    "description:text visibility:(private|internal|public) "
+    "shared_runners_setting:(enabled|disabled_and_overridable|disabled_with_override|disabled_and_unoverridable) "
+    "allow_runner_registration_token:bool runner_registration_enabled:bool stale_runner_cleanup_enabled:bool "
+    "runner_token_expiration_interval:int? "
+    "subgroup_runner_token_expiration_interval:int? project_runner_token_expiration_interval:int?";
+
+// What the audit trail compares.
+json::Value settings_json(const model::Namespace& group) {
+  return json::Value::object(
+      {{"name", group.name},
+       {"path", group.full_path},
+       {"description", group.description},
+       {"visibility", model::to_string(group.visibility)},
+       {"archived", group.archived},
+       {"shared_runners_setting", group.shared_runners_setting},
+       {"allow_runner_registration_token", group.allow_runner_registration_token},
+       {"runner_registration_enabled", group.runner_registration_enabled},
+       {"stale_runner_cleanup_enabled", group.stale_runner_cleanup_enabled},
+       {"runner_token_expiration_interval", optional_json(group.runner_token_expiration_interval)},
+       {"subgroup_runner_token_expiration_interval", optional_json(group.subgroup_runner_token_expiration_interval)},
+       {"project_runner_token_expiration_interval", optional_json(group.project_runner_token_expiration_interval)}});
+}
+
+// Records what differs from before.
+Outcome<std::monostate> audit_update(Transaction& tx, const Call& call, const model::Namespace& before) {
+  const auto after = API_TRY(model::find_namespace(tx, before.id));
+  const auto difference = model::changes(settings_json(before), settings_json(*after));
+  if (difference.size() > 0) {
+    API_CHECK(model::audit(tx, call, "group_updated", model::subject_of(*after),
+                           json::Value::object({{"changes", difference}})));
+  }
+  return {};
+}
 
 GroupSettings read_settings(Params& params) {
   GroupSettings out;
@@ -172,7 +214,7 @@ GroupSettings read_settings(Params& params) {
 // Switching instance runners off for a group does so for everything below.
 base::Status cascade_shared_runners(Transaction& tx, const model::Namespace& group, const std::string& setting) {
   FR_CHECK(tx.execute("UPDATE namespaces SET shared_runners_setting = ? WHERE id = ?", {setting, group.id}));
-  if (setting == "enabled") return {};
+  if (setting == "enabled") return {}; // what below was switched off stays off
   const auto below = model::subtree_pattern(group);
   FR_CHECK(tx.execute("UPDATE namespaces SET shared_runners_setting = ? WHERE traversal LIKE ? AND id <> ?",
                       {setting, below, group.id}));
@@ -186,13 +228,18 @@ base::Status cascade_shared_runners(Transaction& tx, const model::Namespace& gro
 Outcome<std::monostate> apply_settings(Transaction& tx, Call& call, const model::Namespace& group,
                                        const GroupSettings& settings) {
   if (settings.shared_runners_setting) {
-    if (group.parent_id && *settings.shared_runners_setting == "enabled") {
-      const auto parent = API_TRY(model::find_namespace(tx, *group.parent_id));
-      if (parent && parent->shared_runners_setting == "disabled_and_unoverridable") {
-        Violations violations;
+    const auto parent =
+        group.parent_id ? API_TRY(model::find_namespace(tx, *group.parent_id)) : std::optional<model::Namespace>();
+    if (parent && parent->shared_runners_setting == "disabled_and_unoverridable" &&
+        *settings.shared_runners_setting != "disabled_and_unoverridable") {
+      Violations violations;
+      if (*settings.shared_runners_setting == "enabled") {
         violations.add("shared_runners_enabled", "cannot be enabled because parent group has shared Runners disabled");
-        return std::unexpected(violations.as_object());
+      } else {
+        violations.add("allow_descendants_override_disabled_shared_runners",
+                       "cannot be enabled because parent group does not allow it");
       }
+      return std::unexpected(violations.as_object());
     }
     API_CHECK(cascade_shared_runners(tx, group, *settings.shared_runners_setting));
   }
@@ -201,7 +248,7 @@ Outcome<std::monostate> apply_settings(Transaction& tx, Call& call, const model:
                          {*settings.allow_token, group.id}));
   }
   if (settings.registration_enabled) {
-    if (!call.identity.admin) return std::unexpected(forbidden());
+    if (!allowed(Ability::kAdminInstance, call.identity.actor())) return std::unexpected(forbidden());
     API_CHECK(tx.execute("UPDATE namespaces SET runner_registration_enabled = ? WHERE id = ?",
                          {*settings.registration_enabled, group.id}));
   }
@@ -224,10 +271,11 @@ struct NewGroup {
 
 Outcome<std::int64_t> insert_group(Transaction& tx, const Call& call, NewGroup group) {
   std::optional<model::Namespace> parent;
+  if (!group.parent_id && !allowed(Ability::kCreateGroup, call.identity.actor())) return std::unexpected(forbidden());
   if (group.parent_id) {
     auto found = model::visible_group(tx, call, std::to_string(*group.parent_id));
     if (!found) return std::unexpected(not_found("Group"));
-    if (!can_create_subgroup(found->access)) return std::unexpected(forbidden());
+    if (!allowed(Ability::kCreateSubgroup, found->access)) return std::unexpected(forbidden());
     parent = std::move(found->group);
     if (parent->chain.size() >= kDeepestNesting) {
       return std::unexpected(failed_to_save("parent_id", "has too deep level of nesting"));
@@ -275,7 +323,9 @@ Outcome<Reply> create_group(Call& call) {
   if (group.name.empty()) return std::unexpected(failed_to_save("name", "can't be blank"));
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto id = API_TRY(insert_group(tx, call, group));
-    API_CHECK(apply_settings(tx, call, *API_TRY(model::find_namespace(tx, id)), settings));
+    const auto made = API_TRY(model::find_namespace(tx, id));
+    API_CHECK(apply_settings(tx, call, *made, settings));
+    API_CHECK(model::audit(tx, call, "group_created", model::subject_of(*made)));
     const auto found = API_TRY(model::visible_group(tx, call, std::to_string(id)));
     return json_reply(201, API_TRY(group_details(tx, call, found, true)));
   });
@@ -331,7 +381,7 @@ Outcome<Reply> update_group(Call& call) {
   const auto settings = read_settings(params);
   API_CHECK(params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::group_for(tx, call, kOwner));
+    const auto found = API_TRY(model::group_for(tx, call, Ability::kAdmin));
     API_CHECK(
         tx.execute("UPDATE namespaces SET description = coalesce(?, description), visibility = "
                    "coalesce(?, visibility) WHERE id = ?",
@@ -339,6 +389,7 @@ Outcome<Reply> update_group(Call& call) {
     if (name && *name != found.group.name) API_CHECK(rename_group(tx, found.group, *name));
     if (path && *path != found.group.path) API_CHECK(move_group(tx, found.group, *path));
     API_CHECK(apply_settings(tx, call, found.group, settings));
+    API_CHECK(audit_update(tx, call, found.group));
     const auto now_found = API_TRY(model::visible_group(tx, call, std::to_string(found.group.id)));
     return json_reply(200, API_TRY(group_details(tx, call, now_found, true)));
   });
@@ -346,10 +397,24 @@ Outcome<Reply> update_group(Call& call) {
 
 Outcome<Reply> delete_group(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::group_for(tx, call, kOwner));
+    const auto found = API_TRY(model::group_for(tx, call, Ability::kRemove));
+    API_CHECK(check_unmodified(call, found.group.created_at));
     API_CHECK(model::delete_namespace(tx, call.app, found.group));
+    API_CHECK(model::audit(tx, call, "group_destroyed", model::subject_of(found.group)));
     return message_reply(202, "202 Accepted");
   });
+}
+
+ApiHandler set_archived(bool archived) {
+  return [archived](Call& call) -> Outcome<Reply> {
+    return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
+      const auto found = API_TRY(model::group_for(tx, call, Ability::kArchive));
+      API_CHECK(tx.execute("UPDATE namespaces SET archived = ? WHERE id = ?", {archived, found.group.id}));
+      API_CHECK(audit_update(tx, call, found.group));
+      const auto again = API_TRY(model::visible_group(tx, call, std::to_string(found.group.id)));
+      return json_reply(201, API_TRY(group_details(tx, call, again, true)));
+    });
+  };
 }
 
 Outcome<Reply> list_namespaces(Call& call) {
@@ -365,7 +430,7 @@ Outcome<Reply> list_namespaces(Call& call) {
                           {search, "%" + search + "%"}))) {
       const auto space = model::namespace_from_row(row);
       const auto access = API_TRY(model::access_to(tx, call.identity, space, call.now()));
-      if (!access.at_least(kDeveloper)) continue;
+      if (!allowed(Ability::kCreateProjects, access)) continue;
       if (total >= page.offset() && total < page.offset() + page.per_page) {
         out.push_back(model::namespace_json(call.app, space));
       }
@@ -378,7 +443,7 @@ Outcome<Reply> list_namespaces(Call& call) {
 Outcome<Reply> show_namespace(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto space = API_TRY(model::find_namespace(tx, call.path("id")));
-    if (!space || !can_see(API_TRY(model::access_to(tx, call.identity, *space, call.now())))) {
+    if (!space || !allowed(Ability::kRead, API_TRY(model::access_to(tx, call.identity, *space, call.now())))) {
       return std::unexpected(not_found("Namespace"));
     }
     return json_reply(200, model::namespace_json(call.app, *space));
@@ -388,16 +453,30 @@ Outcome<Reply> show_namespace(Call& call) {
 } // namespace
 
 void register_groups(Api& api) {
-  const Route open{.auth = Auth::kOptional};
-  api.get("/groups", list_groups, open);
-  api.post("/groups", create_group);
-  api.get("/groups/:id", show_group, open);
-  api.put("/groups/:id", update_group);
-  api.remove("/groups/:id", delete_group);
-  api.get("/groups/:id/subgroups", list_below(false), open);
-  api.get("/groups/:id/descendant_groups", list_below(true), open);
-  api.get("/namespaces", list_namespaces);
-  api.get("/namespaces/:id", show_namespace);
+  constexpr std::string_view kList =
+      "@page search:text owned:bool min_access_level:int all_available:bool top_level_only:bool";
+  constexpr std::string_view kBelow = "@page search:text owned:bool min_access_level:int all_available:bool";
+  static const std::string create = "name!:text path!:text parent_id:int " + std::string(kSettings);
+  static const std::string update = "name:text path:text " + std::string(kSettings);
+  api.get("/groups", list_groups,
+          {.auth = Auth::kOptional, .summary = "Groups", .params = kList, .answers = "200:[Group]"});
+  api.post("/groups", create_group, {.summary = "Create a group", .params = create, .answers = "201:Group 404"});
+  api.get("/groups/:id", show_group,
+          {.auth = Auth::kOptional, .summary = "One group", .params = "with_projects:bool", .answers = "200:Group"});
+  api.put("/groups/:id", update_group, {.summary = "Edit a group", .params = update, .answers = "200:Group"});
+  api.remove("/groups/:id", delete_group,
+             {.summary = "Delete a group with all that is in it", .answers = "202:Message 412"});
+  api.post("/groups/:id/archive", set_archived(true), {.summary = "Archive a group", .answers = "201:Group"});
+  api.post("/groups/:id/unarchive", set_archived(false), {.summary = "Unarchive a group", .answers = "201:Group"});
+  api.get("/groups/:id/subgroups", list_below(false),
+          {.auth = Auth::kOptional, .summary = "Groups right below", .params = kBelow, .answers = "200:[Group]"});
+  api.get("/groups/:id/descendant_groups", list_below(true),
+          {.auth = Auth::kOptional, .summary = "All groups below", .params = kBelow, .answers = "200:[Group]"});
+  api.get("/namespaces", list_namespaces,
+          {.summary = "Groups and personal namespaces in which the caller may create projects",
+           .params = "@page search:text",
+           .answers = "200:[Namespace]"});
+  api.get("/namespaces/:id", show_namespace, {.summary = "One namespace", .answers = "200:Namespace"});
 }
 
 } // namespace coordinator::rest

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/duration.hpp"
 #include "base/strings.hpp"
 #include "base/version.hpp"
 #include "coordinator/model/audit.hpp"
@@ -10,6 +11,8 @@
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/stale_runners.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/rest/entities.hpp"
+#include "coordinator/rest/listing.hpp"
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
@@ -42,8 +45,8 @@ Outcome<json::Value> settings_json(Transaction& tx, const Call& call) {
 }
 
 Outcome<Reply> get_settings(Call& call) {
-  return call.app.store.write(
-      [&](Transaction& tx) -> Outcome<Reply> { return json_reply(200, API_TRY(settings_json(tx, call))); });
+  return read_else_write(
+      call.app, [&](Transaction& tx) -> Outcome<Reply> { return json_reply(200, API_TRY(settings_json(tx, call))); });
 }
 
 // The new value of a setting in the type of its default; complaints go to the parameters.
@@ -85,13 +88,10 @@ Outcome<Reply> put_settings(Call& call) {
       }
     }
     API_CHECK(call.params.finish());
-    auto names = json::Value::array();
-    for (const auto& [name, value] : changes) {
-      API_CHECK(model::set_setting(tx, name, value));
-      names.push_back(name);
-    }
-    API_CHECK(model::audit(tx, call, "application_settings_updated", "instance",
-                           json::Value::object({{"settings", std::move(names)}})));
+    for (const auto& [name, value] : changes) API_CHECK(model::set_setting(tx, name, value));
+    API_CHECK(
+        model::audit(tx, call, "application_settings_updated", {.kind = "instance"},
+                     json::Value::object({{"changes", model::changes(present, API_TRY(model::all_settings(tx)))}})));
     tx.after_commit([&call] { call.app.events.eligibility_changed(); });
     return json_reply(200, API_TRY(settings_json(tx, call)));
   });
@@ -107,7 +107,11 @@ json::Value feature_json(std::string_view name, std::string_view value) {
 Outcome<Reply> get_features(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     auto out = json::Value::array();
-    for (const auto& row : API_TRY(tx.query("SELECT name, value FROM features ORDER BY name"))) {
+    for (const auto name : {model::kCreateRunnerForAdmin, model::kCreateRunnerForNamespace}) {
+      out.push_back(feature_json(name, API_TRY(model::feature_enabled(tx, name)) ? "true" : "false"));
+    }
+    for (const auto& row : API_TRY(tx.query("SELECT name, value FROM features WHERE name NOT IN (?, ?) ORDER BY name",
+                                            {model::kCreateRunnerForAdmin, model::kCreateRunnerForNamespace}))) {
       out.push_back(feature_json(row.text("name"), row.text("value")));
     }
     return json_reply(200, out);
@@ -127,6 +131,9 @@ Outcome<Reply> set_feature(Call& call) {
     API_CHECK(tx.execute(
         "INSERT INTO features (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         {name, on ? "true" : "false"}));
+    API_CHECK(model::audit(tx, call, "feature_flag_updated", {.kind = "feature_flag", .name = name},
+                           json::Value::object({{"value", on}})));
+    tx.after_commit([&call] { call.app.events.eligibility_changed(); });
     return json_reply(201, feature_json(name, on ? "true" : "false"));
   });
 }
@@ -134,28 +141,64 @@ Outcome<Reply> set_feature(Call& call) {
 Outcome<Reply> delete_feature(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     API_CHECK(tx.execute("DELETE FROM features WHERE name = ?", {call.path("name")}));
+    API_CHECK(model::audit(tx, call, "feature_flag_deleted", {.kind = "feature_flag", .name = call.path("name")}));
     return empty_reply(204);
   });
 }
 
+constexpr std::string_view kAuditParams =
+    "@keyset created_after:text created_before:text entity_type:text entity_id:int author_id:int event_name:text";
+
+// A date or a time of RFC 3339, in milliseconds.
+std::optional<std::int64_t> read_time(Params& params, std::string_view name) {
+  const auto text = params.text(name);
+  if (!text || text->empty()) return std::nullopt;
+  auto seconds = base::parse_rfc3339(text->size() == 10 ? *text + "T00:00:00Z" : *text);
+  if (!seconds) params.complain(fmt::format("{} is invalid", name));
+  return seconds ? std::optional(*seconds * 1000) : std::nullopt;
+}
+
+model::Condition read_audit_filter(Params& params) {
+  model::Condition where;
+  if (const auto from = read_time(params, "created_after")) where.add("at >= ?", {*from});
+  if (const auto until = read_time(params, "created_before")) where.add("at <= ?", {*until});
+  if (const auto kind = params.text("entity_type")) where.add("entity_kind = ?", {base::to_lower(*kind)});
+  if (const auto id = params.integer("entity_id")) where.add("entity_id = ?", {*id});
+  if (const auto id = params.integer("author_id")) where.add("actor_id = ? AND actor_kind = 'user'", {*id});
+  if (const auto name = params.text("event_name")) where.add("action = ?", {*name});
+  return where;
+}
+
+Outcome<json::Value> audit_event_json(const Row& row) {
+  auto details = API_TRY(json::parse(row.text("details")));
+  const auto entity = row.optional_integer("entity_id");
+  return json::Value::object({{"id", row.integer("id")},
+                              {"author_id", row.integer("actor_id")},
+                              {"author_type", row.text("actor_kind")},
+                              {"author_name", row.text("actor_name")},
+                              {"entity_id", entity ? json::Value(*entity) : json::Value()},
+                              {"entity_type", row.text("entity_kind")},
+                              {"event_name", row.text("action")},
+                              {"target", row.text("target")},
+                              {"details", std::move(details)},
+                              {"ip_address", row.text("ip")},
+                              {"created_at", model::utc_millis(row.integer("at"))}});
+}
+
 Outcome<Reply> list_audit_events(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
+  const auto listing = API_TRY(read_listing(call.params));
+  const auto where = read_audit_filter(call.params);
+  API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    const auto total = API_TRY(tx.count("SELECT count(*) FROM audit_events"));
-    auto out = json::Value::array();
-    for (const auto& row : API_TRY(tx.query("SELECT * FROM audit_events ORDER BY id DESC LIMIT ? OFFSET ?",
-                                            {page.per_page, page.offset()}))) {
-      auto details = API_TRY(json::parse(row.text("details")));
-      details.set("ip_address", row.text("ip"));
-      out.push_back(json::Value::object({{"id", row.integer("id")},
-                                         {"author_type", row.text("actor_kind")},
-                                         {"author_id", row.integer("actor_id")},
-                                         {"event_name", row.text("action")},
-                                         {"target", row.text("target")},
-                                         {"details", std::move(details)},
-                                         {"created_at", model::utc_millis(row.integer("at"))}}));
-    }
-    return call.page_reply(std::move(out), page, total);
+    return list_rows(tx, call, listing, {.table = "audit_events", .id = "id"}, where, audit_event_json);
+  });
+}
+
+Outcome<Reply> show_audit_event(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    const auto row = API_TRY(tx.query_one("SELECT * FROM audit_events WHERE id = ?", {call.path_id("id").value_or(0)}));
+    if (!row) return std::unexpected(not_found("Audit Event"));
+    return json_reply(200, API_TRY(audit_event_json(*row)));
   });
 }
 
@@ -178,15 +221,27 @@ void register_health(Api& api) {
 } // namespace
 
 void register_instance(Api& api) {
-  const Route anyone{.scopes = {"read_api", "read_user"}};
-  api.get("/version", version, anyone);
-  api.get("/metadata", metadata, anyone);
-  api.get("/application/settings", get_settings, {.auth = Auth::kAdmin});
-  api.put("/application/settings", put_settings, {.auth = Auth::kAdmin});
-  api.get("/features", get_features, {.auth = Auth::kAdmin});
-  api.post("/features/:name", set_feature, {.auth = Auth::kAdmin});
-  api.remove("/features/:name", delete_feature, {.auth = Auth::kAdmin});
-  api.get("/audit_events", list_audit_events, {.auth = Auth::kAdmin});
+  const std::vector<std::string> anyone = {"read_api", "read_user"};
+  api.get("/version", version, {.scopes = anyone, .summary = "The version", .answers = "200:Version"});
+  api.get("/metadata", metadata, {.scopes = anyone, .summary = "The version and more", .answers = "200:Metadata"});
+  static const std::string settings = model::settings_fields("");
+  api.get("/application/settings", get_settings,
+          {.auth = Auth::kAdmin, .summary = "Settings of the instance", .answers = "200:ApplicationSettings"});
+  api.put("/application/settings", put_settings,
+          {.auth = Auth::kAdmin,
+           .summary = "Change settings of the instance",
+           .params = settings,
+           .answers = "200:ApplicationSettings"});
+  api.get("/features", get_features,
+          {.auth = Auth::kAdmin, .summary = "Feature flags that are set", .answers = "200:[Feature]"});
+  api.post("/features/:name", set_feature,
+           {.auth = Auth::kAdmin, .summary = "Set a feature flag", .params = "value!:text", .answers = "201:Feature"});
+  api.remove("/features/:name", delete_feature,
+             {.auth = Auth::kAdmin, .summary = "Return a feature flag to its default", .answers = "204"});
+  api.get("/audit_events", list_audit_events,
+          {.auth = Auth::kAdmin, .summary = "The audit trail", .params = kAuditParams, .answers = "200:[AuditEvent]"});
+  api.get("/audit_events/:id", show_audit_event,
+          {.auth = Auth::kAdmin, .summary = "One audit event", .answers = "200:AuditEvent"});
   register_health(api);
 }
 

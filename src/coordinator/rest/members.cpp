@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/strings.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/routes.hpp"
@@ -18,28 +19,32 @@ struct Place {
   std::optional<std::int64_t> namespace_id;
   std::vector<std::int64_t> chain;
   Access access;
+  model::AuditSubject subject;
+  std::string today;
 };
 
-Outcome<Place> place_of_path(Transaction& tx, const Call& call, bool project, int level) {
+constexpr std::string_view kListParams = "@page query:text user_ids:list";
+
+Outcome<Place> place_of_path(Transaction& tx, const Call& call, bool project, Ability ability) {
   Place place;
+  place.today = model::utc_date(call.now());
   if (project) {
     const auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
     place.project_id = found.project.id;
+    place.subject = model::subject_of(found.project);
     place.access = found.access;
     const auto space = API_TRY(model::find_namespace(tx, found.project.namespace_id));
     if (space && space->is_group()) place.chain = space->chain;
   } else {
     const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
     place.namespace_id = found.group.id;
+    place.subject = model::subject_of(found.group);
     place.access = found.access;
     place.chain = found.group.chain;
   }
-  if (!place.access.at_least(level)) return std::unexpected(forbidden());
+  if (!allowed(ability, place.access)) return std::unexpected(forbidden());
   return place;
 }
-
-// Managing takes Maintainer on projects and Owner on groups.
-int manage_level(bool project) { return project ? kMaintainer : kOwner; }
 
 Outcome<json::Value> member_json(Transaction& tx, const Call& call, const Row& row) {
   auto out = API_TRY(model::user_basic_json(tx, call.app, row.integer("user_id")));
@@ -52,10 +57,17 @@ Outcome<json::Value> member_json(Transaction& tx, const Call& call, const Row& r
   return out;
 }
 
+// A membership that has expired is none, though its row stays until somebody is made a member anew.
+Outcome<std::vector<Row>> rows_at(Transaction& tx, std::string_view column, std::int64_t id, std::string_view today) {
+  return API_TRY(tx.query(fmt::format("SELECT * FROM members WHERE {} = ? AND (expires_at IS NULL OR expires_at > ?) "
+                                      "ORDER BY id",
+                                      column),
+                          {id, today}));
+}
+
 Outcome<std::vector<Row>> direct_rows(Transaction& tx, const Place& place) {
-  return API_TRY(place.project_id
-                     ? tx.query("SELECT * FROM members WHERE project_id = ? ORDER BY id", {*place.project_id})
-                     : tx.query("SELECT * FROM members WHERE namespace_id = ? ORDER BY id", {*place.namespace_id}));
+  return place.project_id ? rows_at(tx, "project_id", *place.project_id, place.today)
+                          : rows_at(tx, "namespace_id", *place.namespace_id, place.today);
 }
 
 // With the inherited ones: for each user the highest role.
@@ -72,7 +84,7 @@ Outcome<std::vector<Row>> all_rows(Transaction& tx, const Place& place) {
       }
     }
   };
-  for (const auto id : place.chain) merge(API_TRY(tx.query("SELECT * FROM members WHERE namespace_id = ?", {id})));
+  for (const auto id : place.chain) merge(API_TRY(rows_at(tx, "namespace_id", id, place.today)));
   merge(API_TRY(direct_rows(tx, place)));
   std::vector<Row> out;
   for (auto& [user, row] : best) out.push_back(std::move(row));
@@ -88,12 +100,15 @@ ApiHandler list_members(bool project, bool inherited) {
     auto& params = call.params;
     const auto page = API_TRY(read_page(params));
     const auto query = base::to_lower(params.text("query").value_or(""));
+    const auto user_ids = params.list("user_ids").value_or(std::vector<std::string>{});
     API_CHECK(params.finish());
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto place = API_TRY(place_of_path(tx, call, project, kNoAccess));
+      const auto place = API_TRY(place_of_path(tx, call, project, Ability::kReadMembers));
       auto out = json::Value::array();
       std::int64_t total = 0;
       for (const auto& row : API_TRY(rows_of(tx, place, inherited))) {
+        const auto user_id = std::to_string(row.integer("user_id"));
+        if (!user_ids.empty() && std::ranges::find(user_ids, user_id) == user_ids.end()) continue;
         auto entry = API_TRY(member_json(tx, call, row));
         if (!query.empty() && base::to_lower(entry["username"].string_or("")).find(query) == std::string::npos &&
             base::to_lower(entry["name"].string_or("")).find(query) == std::string::npos) {
@@ -118,7 +133,7 @@ Outcome<Row> member_row(Transaction& tx, const Call& call, const Place& place, b
 ApiHandler show_member(bool project, bool inherited) {
   return [project, inherited](Call& call) -> Outcome<Reply> {
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto place = API_TRY(place_of_path(tx, call, project, kNoAccess));
+      const auto place = API_TRY(place_of_path(tx, call, project, Ability::kReadMembers));
       return json_reply(200, API_TRY(member_json(tx, call, API_TRY(member_row(tx, call, place, inherited)))));
     });
   };
@@ -130,9 +145,22 @@ std::int64_t read_level(Params& params) {
   return level.value_or(0);
 }
 
+// For the audit trail.
+json::Value membership_json(const std::string& username, const Row& row) {
+  const auto expires = row.optional_text("expires_at");
+  return json::Value::object({{"user", username},
+                              {"access_level", row.integer("access_level")},
+                              {"expires_at", expires ? json::Value(*expires) : json::Value()}});
+}
+
+Outcome<std::string> username_of(Transaction& tx, const Row& row) {
+  const auto user = API_TRY(model::find_user(tx, row.integer("user_id")));
+  return user ? user->username : std::string();
+}
+
 // Nobody gives a role above his own.
 Outcome<std::monostate> check_grant(const Place& place, std::int64_t level) {
-  if (!place.access.at_least(static_cast<int>(level))) return std::unexpected(forbidden());
+  if (!can_grant(place.access, level)) return std::unexpected(forbidden());
   return {};
 }
 
@@ -153,16 +181,21 @@ ApiHandler add_member(bool project) {
     const auto expires = params.date("expires_at");
     API_CHECK(params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto place = API_TRY(place_of_path(tx, call, project, manage_level(project)));
+      const auto place = API_TRY(place_of_path(tx, call, project, Ability::kAdminMembers));
       API_CHECK(check_grant(place, level));
       const auto user = API_TRY(wished_user(tx, id, username));
       for (const auto& row : API_TRY(rows_of(tx, place, false))) {
         if (row.integer("user_id") == user.id) return std::unexpected(message_reply(409, "Member already exists"));
       }
+      API_CHECK(
+          tx.execute("DELETE FROM members WHERE coalesce(namespace_id, 0) = ? AND coalesce(project_id, 0) = ? AND "
+                     "user_id = ?",
+                     {place.namespace_id.value_or(0), place.project_id.value_or(0), user.id}));
       const auto row = API_TRY(tx.query_one(
           "INSERT INTO members (namespace_id, project_id, user_id, access_level, expires_at, created_at, created_by) "
           "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
           {place.namespace_id, place.project_id, user.id, level, expires, call.now(), call.identity.user_id}));
+      API_CHECK(model::audit(tx, call, "member_created", place.subject, membership_json(user.username, *row)));
       return json_reply(201, API_TRY(member_json(tx, call, *row)));
     });
   };
@@ -185,7 +218,7 @@ ApiHandler update_member(bool project) {
     const auto expires = params.date("expires_at");
     API_CHECK(params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto place = API_TRY(place_of_path(tx, call, project, manage_level(project)));
+      const auto place = API_TRY(place_of_path(tx, call, project, Ability::kAdminMembers));
       const auto row = API_TRY(member_row(tx, call, place, false));
       API_CHECK(check_grant(place, std::max(level, row.integer("access_level"))));
       if (level != kOwner) API_CHECK(check_last_owner(tx, place, row));
@@ -193,6 +226,11 @@ ApiHandler update_member(bool project) {
           "UPDATE members SET access_level = ?, expires_at = CASE WHEN ? THEN ? ELSE expires_at END WHERE id = ? "
           "RETURNING *",
           {level, new_expiry, expires, row.integer("id")}));
+      const auto name = API_TRY(username_of(tx, row));
+      API_CHECK(model::audit(tx, call, "member_updated", place.subject,
+                             json::Value::object({{"user", name},
+                                                  {"changes", model::changes(membership_json(name, row),
+                                                                             membership_json(name, *changed))}})));
       return json_reply(200, API_TRY(member_json(tx, call, *changed)));
     });
   };
@@ -203,11 +241,15 @@ ApiHandler remove_member(bool project) {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       // Everybody may leave.
       const bool oneself = call.path_id("user_id") == call.identity.user_id;
-      const auto place = API_TRY(place_of_path(tx, call, project, oneself ? kNoAccess : manage_level(project)));
+      const auto place =
+          API_TRY(place_of_path(tx, call, project, oneself ? Ability::kReadMembers : Ability::kAdminMembers));
       const auto row = API_TRY(member_row(tx, call, place, false));
       if (!oneself) API_CHECK(check_grant(place, row.integer("access_level")));
       API_CHECK(check_last_owner(tx, place, row));
+      API_CHECK(check_unmodified(call, row.integer("created_at")));
       API_CHECK(tx.execute("DELETE FROM members WHERE id = ?", {row.integer("id")}));
+      API_CHECK(model::audit(tx, call, "member_destroyed", place.subject,
+                             membership_json(API_TRY(username_of(tx, row)), row)));
       return empty_reply(204);
     });
   };
@@ -218,13 +260,23 @@ ApiHandler remove_member(bool project) {
 void register_members(Api& api) {
   for (const bool project : {true, false}) {
     const std::string root = project ? "/projects/:id/members" : "/groups/:id/members";
-    api.get(root, list_members(project, false));
-    api.get(root + "/all", list_members(project, true));
-    api.get(root + "/all/:user_id", show_member(project, true));
-    api.get(root + "/:user_id", show_member(project, false));
-    api.post(root, add_member(project));
-    api.put(root + "/:user_id", update_member(project));
-    api.remove(root + "/:user_id", remove_member(project));
+    api.get(root, list_members(project, false),
+            {.summary = "Direct members", .params = kListParams, .answers = "200:[Member]"});
+    api.get(root + "/all", list_members(project, true),
+            {.summary = "Members, inherited ones included", .params = kListParams, .answers = "200:[Member]"});
+    api.get(root + "/all/:user_id", show_member(project, true),
+            {.summary = "One member, be it by inheritance", .answers = "200:Member"});
+    api.get(root + "/:user_id", show_member(project, false), {.summary = "One direct member", .answers = "200:Member"});
+    api.post(root, add_member(project),
+             {.summary = "Add a member",
+              .params = "user_id:int username:text access_level!:int expires_at:date",
+              .answers = "201:Member 409"});
+    api.put(root + "/:user_id", update_member(project),
+            {.summary = "Change a member's role or expiry",
+             .params = "access_level!:int expires_at:date?",
+             .answers = "200:Member"});
+    api.remove(root + "/:user_id", remove_member(project),
+               {.summary = "Remove a member, or leave", .answers = "204 412"});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
@@ -60,7 +61,7 @@ Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model
                                {"members", fmt::format("{}/api/v4/projects/{}/members", call.app.url, project.id)}}));
   const auto owned = API_TRY(model::find_namespace(tx, project.namespace_id));
   if (owned && !owned->is_group()) out.set("owner", API_TRY(model::user_basic_json(tx, call.app, owned->owner_id)));
-  if (found.access.at_least(kMaintainer)) {
+  if (allowed(Ability::kAdmin, found.access)) {
     const auto rules = API_TRY(model::registration_rules(tx, RunnerType::kProject, owned ? &*owned : nullptr));
     out.set("runners_token",
             rules.tokens_allowed
@@ -80,6 +81,43 @@ Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model
 }
 
 namespace {
+
+constexpr std::string_view kSettings =
+    "name:text default_branch:text description:text visibility:(private|internal|public) ci_config_path:text? "
+    "build_git_strategy:(fetch|clone) build_timeout:int ci_default_git_depth:int? "
+    "runner_token_expiration_interval:int? "
+    "topics:list tag_list:list shared_runners_enabled:bool group_runners_enabled:bool jobs_enabled:bool "
+    "public_builds:bool public_jobs:bool ci_separated_caches:bool keep_latest_artifact:bool "
+    "builds_access_level:(disabled|private|enabled) auto_cancel_pending_pipelines:(enabled|disabled)";
+constexpr std::string_view kList =
+    "@page min_access_level:int membership:bool owned:bool simple:bool search:text archived:bool "
+    "visibility:(private|internal|public) "
+    "order_by:(id|name|path|created_at|updated_at|last_activity_at|similarity|star_count) sort:(asc|desc)";
+
+// What the audit trail compares.
+json::Value audited_json(const model::Project& project) {
+  auto out = project_settings_json(project);
+  out.set("name", project.name);
+  out.set("path", project.full_path);
+  out.set("description", project.description);
+  out.set("visibility", model::to_string(project.visibility));
+  out.set("default_branch", project.default_branch);
+  out.set("runner_token_expiration_interval", project.runner_token_expiration_interval
+                                                  ? json::Value(*project.runner_token_expiration_interval)
+                                                  : json::Value());
+  out.set("updated_at", nullptr);
+  return out;
+}
+
+Outcome<std::monostate> audit_update(Transaction& tx, const Call& call, const model::Project& before) {
+  const auto after = API_TRY(model::find_project(tx, before.id));
+  const auto difference = model::changes(audited_json(before), audited_json(*after));
+  if (difference.size() > 0) {
+    API_CHECK(model::audit(tx, call, "project_updated", model::subject_of(*after),
+                           json::Value::object({{"changes", difference}})));
+  }
+  return {};
+}
 
 // The attributes that POST and PUT share, as column and value.
 struct Attributes {
@@ -155,9 +193,9 @@ Outcome<model::Namespace> target_namespace(Transaction& tx, const Call& call, st
   auto space = API_TRY(id ? model::find_namespace(tx, *id) : model::find_namespace_by_path(tx, call.identity.username));
   if (!space) return std::unexpected(invalid("namespace", "is not valid"));
   const auto access = API_TRY(model::access_to(tx, call.identity, *space, call.now()));
-  if (!can_create_projects(access)) {
+  if (!allowed(Ability::kCreateProjects, access)) {
     // Whether it exists is told only to those who may see it.
-    return std::unexpected(can_see(access) ? forbidden() : invalid("namespace", "is not valid"));
+    return std::unexpected(allowed(Ability::kRead, access) ? forbidden() : invalid("namespace", "is not valid"));
   }
   return std::move(*space);
 }
@@ -210,14 +248,14 @@ Outcome<std::int64_t> insert_project(Transaction& tx, Call& call, const NewProje
   return id;
 }
 
-Outcome<std::monostate> refuse_unsupported(Params& params) {
+// What a client asks for and we cannot do; empty when there is nothing of the kind.
+std::string unsupported(Params& params) {
+  const bool readme = params.boolean("initialize_with_readme").value_or(false);
+  params.integer("template_project_id");
   for (const auto name : {"import_url", "template_name", "template_project_id"}) {
-    if (params.text(name)) return std::unexpected(bad_request(fmt::format("{} is not supported", name)));
+    if (params.text(name)) return fmt::format("{} is not supported", name);
   }
-  if (params.boolean("initialize_with_readme").value_or(false)) {
-    return std::unexpected(bad_request("initialize_with_readme is not supported: push a first commit instead"));
-  }
-  return {};
+  return readme ? "initialize_with_readme is not supported: push a first commit instead" : "";
 }
 
 Outcome<Reply> create_project(Call& call) {
@@ -231,14 +269,16 @@ Outcome<Reply> create_project(Call& call) {
   if (wish.name.empty() && wish.path.empty()) {
     params.complain("name, path are missing, at least one parameter must be provided");
   }
+  const auto refusal = unsupported(params);
   API_CHECK(params.finish());
-  API_CHECK(refuse_unsupported(params));
+  if (!refusal.empty()) return std::unexpected(bad_request(refusal));
   if (wish.path.empty()) wish.path = path_from_name(wish.name);
   if (wish.name.empty()) wish.name = wish.path;
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto id = API_TRY(insert_project(tx, call, wish));
-    return json_reply(201,
-                      API_TRY(project_json(tx, call, API_TRY(model::visible_project(tx, call, std::to_string(id))))));
+    const auto found = API_TRY(model::visible_project(tx, call, std::to_string(id)));
+    API_CHECK(model::audit(tx, call, "project_created", model::subject_of(found.project)));
+    return json_reply(201, API_TRY(project_json(tx, call, found)));
   });
 }
 
@@ -294,7 +334,7 @@ Outcome<Reply> page_of_projects(Transaction& tx, const Call& call, std::string_v
   for (const auto& row : API_TRY(tx.query(sql, binds))) {
     const auto project = model::project_from_row(row);
     const auto access = API_TRY(model::access_to(tx, call.identity, project, call.now()));
-    if (!can_see(access) || access.level < filter.level) continue;
+    if (!allowed(Ability::kRead, access) || access.level < filter.level) continue;
     if (total >= page.offset() && total < page.offset() + page.per_page) {
       auto entry = model::project_basic_json(call.app, project);
       if (!filter.simple) {
@@ -364,7 +404,7 @@ Outcome<Reply> update_project(Call& call) {
   const auto attributes = read_attributes(params);
   API_CHECK(params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
+    const auto found = API_TRY(model::project_for(tx, call, Ability::kAdmin));
     const auto& project = found.project;
     API_CHECK(check_shared_runners(tx, project, shared));
     API_CHECK(store_attributes(tx, project.id, attributes));
@@ -378,6 +418,7 @@ Outcome<Reply> update_project(Call& call) {
       const auto full_path = API_TRY(free_path(tx, *space, *path, project.id));
       API_CHECK(tx.execute("UPDATE projects SET path = ?, full_path = ? WHERE id = ?", {*path, full_path, project.id}));
     }
+    API_CHECK(audit_update(tx, call, project));
     tx.after_commit([&app = call.app] { app.events.eligibility_changed(); });
     const auto again = API_TRY(model::visible_project(tx, call, std::to_string(project.id)));
     return json_reply(200, API_TRY(project_json(tx, call, again)));
@@ -386,8 +427,10 @@ Outcome<Reply> update_project(Call& call) {
 
 Outcome<Reply> delete_project(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::project_for(tx, call, kOwner));
+    const auto found = API_TRY(model::project_for(tx, call, Ability::kRemove));
+    API_CHECK(check_unmodified(call, found.project.updated_at));
     API_CHECK(model::delete_project(tx, call.app, found.project));
+    API_CHECK(model::audit(tx, call, "project_destroyed", model::subject_of(found.project)));
     return message_reply(202, "202 Accepted");
   });
 }
@@ -395,8 +438,9 @@ Outcome<Reply> delete_project(Call& call) {
 ApiHandler set_archived(bool archived) {
   return [archived](Call& call) -> Outcome<Reply> {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::project_for(tx, call, kOwner));
+      const auto found = API_TRY(model::project_for(tx, call, Ability::kArchive));
       API_CHECK(tx.execute("UPDATE projects SET archived = ? WHERE id = ?", {archived, found.project.id}));
+      API_CHECK(audit_update(tx, call, found.project));
       const auto again = API_TRY(model::visible_project(tx, call, std::to_string(found.project.id)));
       return json_reply(201, API_TRY(project_json(tx, call, again)));
     });
@@ -406,17 +450,28 @@ ApiHandler set_archived(bool archived) {
 } // namespace
 
 void register_projects(Api& api) {
-  const Route open{.auth = Auth::kOptional};
-  const Route readable{.auth = Auth::kOptional, .job_token = true};
-  api.get("/projects", list_projects, open);
-  api.post("/projects", create_project);
-  api.get("/projects/:id", show_project, readable);
-  api.put("/projects/:id", update_project);
-  api.remove("/projects/:id", delete_project);
-  api.post("/projects/:id/archive", set_archived(true));
-  api.post("/projects/:id/unarchive", set_archived(false));
-  api.get("/groups/:id/projects", list_group_projects, open);
-  api.get("/users/:id/projects", list_user_projects, open);
+  static const std::string create =
+      "path:text namespace_id:int import_url:text template_name:text "
+      "template_project_id:int initialize_with_readme:bool " +
+      std::string(kSettings);
+  static const std::string update = "path:text " + std::string(kSettings);
+  static const std::string list = std::string(kList);
+  static const std::string list_below = list + " include_subgroups:bool";
+  api.get("/projects", list_projects,
+          {.auth = Auth::kOptional, .summary = "Projects", .params = list, .answers = "200:[Project]"});
+  api.post("/projects", create_project, {.summary = "Create a project", .params = create, .answers = "201:Project"});
+  api.get("/projects/:id", show_project,
+          {.auth = Auth::kOptional, .job_token = true, .summary = "One project", .answers = "200:Project"});
+  api.put("/projects/:id", update_project, {.summary = "Edit a project", .params = update, .answers = "200:Project"});
+  api.remove("/projects/:id", delete_project,
+             {.summary = "Delete a project with all that is in it", .answers = "202:Message 412"});
+  api.post("/projects/:id/archive", set_archived(true), {.summary = "Archive a project", .answers = "201:Project"});
+  api.post("/projects/:id/unarchive", set_archived(false),
+           {.summary = "Unarchive a project", .answers = "201:Project"});
+  api.get("/groups/:id/projects", list_group_projects,
+          {.auth = Auth::kOptional, .summary = "A group's projects", .params = list_below, .answers = "200:[Project]"});
+  api.get("/users/:id/projects", list_user_projects,
+          {.auth = Auth::kOptional, .summary = "A user's own projects", .params = list, .answers = "200:[Project]"});
 }
 
 } // namespace coordinator::rest

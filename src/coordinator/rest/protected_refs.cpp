@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/rest/routes.hpp"
 
@@ -50,6 +51,8 @@ json::Value ref_json(const model::ProtectedRef& ref, bool tag) {
                               {"inherited", false}});
 }
 
+Ability reading(bool tag) { return tag ? Ability::kReadProtectedTags : Ability::kReadProtectedBranches; }
+
 std::string_view kind(bool tag) { return tag ? "tag" : "branch"; }
 
 Outcome<model::ProtectedRef> ref_of_path(Transaction& tx, const Call& call, std::int64_t project_id, bool tag) {
@@ -64,7 +67,7 @@ ApiHandler list_refs(bool tag) {
     const auto page = API_TRY(read_page(call.params));
     const auto search = call.params.text("search").value_or("");
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::project_for(tx, call, tag ? kReporter : kDeveloper));
+      const auto found = API_TRY(model::project_for(tx, call, reading(tag)));
       auto out = json::Value::array();
       std::int64_t total = 0;
       for (const auto& ref : API_TRY(model::protected_refs(tx, found.project.id, kind(tag)))) {
@@ -80,7 +83,7 @@ ApiHandler list_refs(bool tag) {
 ApiHandler show_ref(bool tag) {
   return [tag](Call& call) -> Outcome<Reply> {
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::project_for(tx, call, tag ? kReporter : kDeveloper));
+      const auto found = API_TRY(model::project_for(tx, call, reading(tag)));
       return json_reply(200, ref_json(API_TRY(ref_of_path(tx, call, found.project.id, tag)), tag));
     });
   };
@@ -106,7 +109,7 @@ ApiHandler protect(bool tag) {
     if (params.has("name") && name.empty()) params.complain("name is empty");
     API_CHECK(params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
+      const auto found = API_TRY(model::project_for(tx, call, Ability::kAdminProtectedRefs));
       auto id = tx.insert(
           "INSERT INTO protected_refs (project_id, kind, name, push_access_level, merge_access_level, "
           "create_access_level, allow_force_push) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -121,6 +124,8 @@ ApiHandler protect(bool tag) {
                                     .merge_access_level = merge,
                                     .create_access_level = create,
                                     .allow_force_push = force};
+      API_CHECK(model::audit(tx, call, tag ? "protected_tag_created" : "protected_branch_created",
+                             model::subject_of(found.project), json::Value::object({{"rule", ref_json(ref, tag)}})));
       return json_reply(201, ref_json(ref, tag));
     });
   };
@@ -130,11 +135,13 @@ Outcome<Reply> update_branch(Call& call) {
   const auto force = call.params.boolean("allow_force_push");
   API_CHECK(call.params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
+    const auto found = API_TRY(model::project_for(tx, call, Ability::kAdminProtectedRefs));
     auto ref = API_TRY(ref_of_path(tx, call, found.project.id, false));
     if (force) ref.allow_force_push = *force;
     API_CHECK(
         tx.execute("UPDATE protected_refs SET allow_force_push = ? WHERE id = ?", {ref.allow_force_push, ref.id}));
+    API_CHECK(model::audit(tx, call, "protected_branch_updated", model::subject_of(found.project),
+                           json::Value::object({{"rule", ref_json(ref, false)}})));
     return json_reply(200, ref_json(ref, false));
   });
 }
@@ -142,9 +149,11 @@ Outcome<Reply> update_branch(Call& call) {
 ApiHandler unprotect(bool tag) {
   return [tag](Call& call) -> Outcome<Reply> {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
+      const auto found = API_TRY(model::project_for(tx, call, Ability::kAdminProtectedRefs));
       const auto ref = API_TRY(ref_of_path(tx, call, found.project.id, tag));
       API_CHECK(tx.execute("DELETE FROM protected_refs WHERE id = ?", {ref.id}));
+      API_CHECK(model::audit(tx, call, tag ? "protected_tag_deleted" : "protected_branch_deleted",
+                             model::subject_of(found.project), json::Value::object({{"name", ref.name}})));
       return empty_reply(204);
     });
   };
@@ -155,12 +164,21 @@ ApiHandler unprotect(bool tag) {
 void register_protected_refs(Api& api) {
   for (const bool tag : {false, true}) {
     const std::string root = tag ? "/projects/:id/protected_tags" : "/projects/:id/protected_branches";
-    api.get(root, list_refs(tag));
-    api.post(root, protect(tag));
-    api.get(root + "/:name", show_ref(tag));
-    api.remove(root + "/:name", unprotect(tag));
+    api.get(root, list_refs(tag),
+            {.summary = "Rules of protection",
+             .params = "@page search:text",
+             .answers = tag ? "200:[ProtectedTag]" : "200:[ProtectedBranch]"});
+    api.post(root, protect(tag),
+             {.summary = "Protect a name or pattern",
+              .params = "name!:text push_access_level:int merge_access_level:int create_access_level:int "
+                        "allow_force_push:bool",
+              .answers = tag ? "201:ProtectedTag 409" : "201:ProtectedBranch 409"});
+    api.get(root + "/:name", show_ref(tag),
+            {.summary = "One rule", .answers = tag ? "200:ProtectedTag" : "200:ProtectedBranch"});
+    api.remove(root + "/:name", unprotect(tag), {.summary = "End a protection", .answers = "204"});
   }
-  api.patch("/projects/:id/protected_branches/:name", update_branch);
+  api.patch("/projects/:id/protected_branches/:name", update_branch,
+            {.summary = "Change a rule", .params = "allow_force_push:bool", .answers = "200:ProtectedBranch"});
 }
 
 } // namespace coordinator::rest

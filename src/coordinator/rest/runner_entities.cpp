@@ -1,6 +1,7 @@
 // Runners as JSON (runner-tokens digest §11.1).
 #include <fmt/format.h>
 
+#include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/entities.hpp"
 
@@ -27,7 +28,8 @@ Outcome<json::Value> projects_json(Transaction& tx, const Call& call, const mode
   auto out = json::Value::array();
   for (const auto id : API_TRY(model::runner_project_ids(tx, runner.id))) {
     const auto project = API_TRY(model::find_project(tx, id));
-    if (!project || !can_see(API_TRY(model::access_to(tx, call.identity, *project, call.now())))) continue;
+    if (!project || !allowed(Ability::kRead, API_TRY(model::access_to(tx, call.identity, *project, call.now()))))
+      continue;
     out.push_back(model::project_basic_json(call.app, *project));
   }
   return out;
@@ -37,7 +39,7 @@ Outcome<json::Value> groups_json(Transaction& tx, const Call& call, const model:
   auto out = json::Value::array();
   if (!runner.namespace_id) return out;
   const auto group = API_TRY(model::find_namespace(tx, *runner.namespace_id));
-  if (group && can_see(API_TRY(model::access_to(tx, call.identity, *group, call.now())))) {
+  if (group && allowed(Ability::kRead, API_TRY(model::access_to(tx, call.identity, *group, call.now())))) {
     out.push_back(json::Value::object({{"id", group->id},
                                        {"web_url", model::namespace_url(call.app, true, group->full_path)},
                                        {"name", group->name}}));
@@ -85,7 +87,8 @@ Outcome<json::Value> runner_details_json(Transaction& tx, const Call& call, cons
   out.set("contacted_at", model::time_json(runner.contacted_at));
   out.set("token_expires_at", model::time_json(runner.token_expires_at));
   const auto access = API_TRY(model::runner_access(tx, call.identity, runner, call.now()));
-  out.set("maintenance_note", can_update_runner(access) ? text_or_null(runner.maintenance_note) : json::Value());
+  out.set("maintenance_note",
+          allowed(Ability::kUpdateRunner, access) ? text_or_null(runner.maintenance_note) : json::Value());
   if (with_projects) out.set("projects", API_TRY(projects_json(tx, call, runner)));
   out.set("groups", API_TRY(groups_json(tx, call, runner)));
   return out;
@@ -107,6 +110,62 @@ Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager
        {"status", model::to_string(model::runner_status(manager.created_at, manager.contacted_at, now))},
        {"job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle"},
        {"possible_clone", manager.possible_clone(now)}});
+}
+
+json::Value issued_json(const model::IssuedToken& issued) {
+  return json::Value::object({{"token", issued.token}, {"token_expires_at", model::time_json(issued.expires_at)}});
+}
+
+json::Value credentials_json(const model::Runner& runner, const std::string& token) {
+  return json::Value::object(
+      {{"id", runner.id}, {"token", token}, {"token_expires_at", model::time_json(runner.token_expires_at)}});
+}
+
+Outcome<FoundRunner> runner_for(Transaction& tx, const Call& call, std::optional<std::int64_t> id, Ability ability) {
+  auto runner = id ? API_TRY(model::find_runner(tx, *id)) : std::optional<model::Runner>();
+  if (!runner) return std::unexpected(not_found("Runner"));
+  const auto access = API_TRY(model::runner_access(tx, call.identity, *runner, call.now()));
+  if (const auto decision = allowed(ability, access); !decision) return std::unexpected(forbidden(decision.reason));
+  return FoundRunner{std::move(*runner), access};
+}
+
+void read_runner_attributes(Params& params, model::RunnerAttributes& out) {
+  if (params.has("description")) out.description = params.text("description").value_or("");
+  if (params.has("maintenance_note")) out.maintenance_note = params.text("maintenance_note").value_or("");
+  if (const auto paused = params.boolean("paused")) out.active = !*paused;
+  if (const auto active = params.boolean("active")) out.active = *active;
+  if (const auto locked = params.boolean("locked")) out.locked = *locked;
+  if (const auto untagged = params.boolean("run_untagged")) out.run_untagged = *untagged;
+  if (const auto level = params.one_of("access_level", {"not_protected", "ref_protected"})) {
+    out.ref_protected = *level == "ref_protected";
+  }
+  if (params.has("maximum_timeout")) out.maximum_timeout = params.integer("maximum_timeout");
+  if (params.has("tag_list")) out.tag_list = params.list("tag_list").value_or(std::vector<std::string>{});
+}
+
+json::Value attributes_json(const model::RunnerAttributes& attributes) {
+  auto tags = json::Value::array();
+  for (const auto& tag : attributes.tag_list) tags.push_back(tag);
+  return json::Value::object(
+      {{"description", attributes.description},
+       {"maintenance_note", attributes.maintenance_note},
+       {"paused", !attributes.active},
+       {"locked", attributes.locked},
+       {"run_untagged", attributes.run_untagged},
+       {"access_level", attributes.ref_protected ? "ref_protected" : "not_protected"},
+       {"maximum_timeout", attributes.maximum_timeout ? json::Value(*attributes.maximum_timeout) : json::Value()},
+       {"tag_list", std::move(tags)}});
+}
+
+Outcome<Violations> runner_limit_violations(Transaction& tx, RunnerType type, std::int64_t owner_id, std::int64_t now) {
+  Violations out;
+  const std::string_view kind = type == RunnerType::kGroup ? "group" : "project";
+  const auto limit = API_TRY(model::setting_integer(tx, fmt::format("ci_registered_{}_runners", kind)));
+  if (limit > 0 && API_TRY(model::recent_runner_count(tx, type, owner_id, now)) >= limit) {
+    out.add(type == RunnerType::kGroup ? "runner_namespaces.base" : "runner_projects.base",
+            fmt::format("Maximum number of ci registered {} runners ({}) exceeded", kind, limit));
+  }
+  return out;
 }
 
 } // namespace coordinator::rest

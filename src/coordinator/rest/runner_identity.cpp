@@ -9,16 +9,11 @@
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/rest/entities.hpp"
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
 namespace {
-
-json::Value credentials_json(std::int64_t id, const std::string& token, std::optional<std::int64_t> expires_at) {
-  return json::Value::object({{"id", id}, {"token", token}, {"token_expires_at", model::time_json(expires_at)}});
-}
-
-std::string target(std::int64_t runner_id) { return fmt::format("runner {}", runner_id); }
 
 // --- POST /runners ---
 
@@ -57,30 +52,9 @@ model::RunnerAttributes read_attributes(Params& params) {
   model::RunnerAttributes out;
   params.exclusive("maintainer_note", "maintenance_note");
   params.exclusive("active", "paused");
-  out.description = params.text("description").value_or("");
-  const auto note = params.text("maintenance_note");
-  out.maintenance_note = note ? *note : params.text("maintainer_note").value_or("");
-  if (const auto paused = params.boolean("paused")) out.active = !*paused;
-  if (const auto active = params.boolean("active")) out.active = *active;
-  out.locked = params.boolean("locked").value_or(false);
-  out.run_untagged = params.boolean("run_untagged").value_or(true);
-  out.ref_protected = params.one_of("access_level", {"not_protected", "ref_protected"}) == "ref_protected";
-  out.maximum_timeout = params.integer("maximum_timeout");
-  out.tag_list = params.list("tag_list").value_or(std::vector<std::string>{});
+  if (const auto note = params.text("maintainer_note")) out.maintenance_note = *note;
+  read_runner_attributes(params, out);
   return out;
-}
-
-Outcome<std::monostate> check_limit(Transaction& tx, const RegistrationTarget& wanted, std::int64_t now) {
-  if (wanted.type == RunnerType::kInstance) return {};
-  const bool group = wanted.type == RunnerType::kGroup;
-  const auto limit =
-      API_TRY(model::setting_integer(tx, group ? "ci_registered_group_runners" : "ci_registered_project_runners"));
-  if (limit <= 0 || API_TRY(model::recent_runner_count(tx, wanted.type, wanted.scope.scope_id, now)) < limit) return {};
-  Violations violations;
-  violations.add(
-      group ? "runner_namespaces.base" : "runner_projects.base",
-      fmt::format("Maximum number of ci registered {} runners ({}) exceeded", group ? "group" : "project", limit));
-  return std::unexpected(violations.as_object());
 }
 
 Outcome<Reply> register_runner(Call& call) {
@@ -100,21 +74,26 @@ Outcome<Reply> register_runner(Call& call) {
     if (const auto violations = model::validate(attributes); !violations.empty()) {
       return std::unexpected(violations.as_object());
     }
-    API_CHECK(check_limit(tx, *wanted, call.now()));
+    if (wanted->type != RunnerType::kInstance) {
+      const auto over = API_TRY(runner_limit_violations(tx, wanted->type, wanted->scope.scope_id, call.now()));
+      if (!over.empty()) return std::unexpected(over.as_object());
+    }
     model::NewRunner wish{.type = wanted->type, .attributes = attributes};
     if (wanted->type == RunnerType::kGroup) wish.namespace_id = wanted->scope.scope_id;
     if (wanted->type == RunnerType::kProject) wish.project_id = wanted->scope.scope_id;
     if (name.is_string() && name.as_string().size() <= 256) wish.name = name.as_string();
     const auto issued = API_TRY(model::create_runner(tx, call.app, wish));
-    API_CHECK(model::audit(tx, call, "ci_runner_registered", target(issued.runner.id), json::Value::object(),
-                           issued.runner.id));
+    API_CHECK(model::audit(tx, call, "ci_runner_registered", model::subject_of(issued.runner),
+                           json::Value::object({{"scope", wanted->scope.scope},
+                                                {"scope_id", wanted->scope.scope_id},
+                                                {"attributes", attributes_json(attributes)}}),
+                           &issued.runner));
     tx.after_commit([&app = call.app, id = issued.runner.id] {
       base::log::warning("a runner was registered with a registration token, which is deprecated",
                          {{"runner", std::to_string(id)}});
       app.events.runner_changed(id);
     });
-    return json_reply(201, credentials_json(issued.runner.id, issued.token, issued.runner.token_expires_at))
-        .header("Deprecation", kDeprecatedSince);
+    return json_reply(201, credentials_json(issued.runner, issued.token)).header("Deprecation", kDeprecatedSince);
   });
 }
 
@@ -126,7 +105,7 @@ Outcome<Reply> verify_runner(Call& call) {
     API_CHECK(model::record_contact(tx, call.app, known.runner, model::contact_from(call, known, false)));
     auto token = call.params.text("token").value_or("");
     if (token.empty()) token = call.header("RUNNER-TOKEN");
-    return json_reply(200, credentials_json(known.runner.id, token, known.runner.token_expires_at));
+    return json_reply(200, credentials_json(known.runner, token));
   });
 }
 
@@ -134,8 +113,8 @@ Outcome<Reply> unregister_runner(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
     API_CHECK(model::delete_runner(tx, known.runner.id));
-    API_CHECK(model::audit(tx, call, "ci_runner_unregistered", target(known.runner.id), json::Value::object(),
-                           known.runner.id));
+    API_CHECK(model::audit(tx, call, "ci_runner_unregistered", model::subject_of(known.runner), json::Value::object(),
+                           &known.runner));
     tx.after_commit([&app = call.app, id = known.runner.id] { app.events.runner_deleted(id); });
     return empty_reply(204);
   });
@@ -151,6 +130,8 @@ Outcome<Reply> unregister_manager(Call& call) {
     const auto gone_rows = API_TRY(
         tx.execute("DELETE FROM runner_managers WHERE runner_id = ? AND system_id = ?", {known.runner.id, *system_id}));
     if (gone_rows == 0) return std::unexpected(not_found("Runner manager not found"));
+    API_CHECK(model::audit(tx, call, "ci_runner_manager_unregistered", model::subject_of(known.runner),
+                           json::Value::object({{"system_id", *system_id}}), &known.runner));
     return empty_reply(204);
   });
 }
@@ -158,9 +139,7 @@ Outcome<Reply> unregister_manager(Call& call) {
 Outcome<Reply> rotate_token(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
-    const auto issued = API_TRY(model::rotate_token(tx, call, known));
-    return json_reply(
-        201, json::Value::object({{"token", issued.token}, {"token_expires_at", model::time_json(issued.expires_at)}}));
+    return json_reply(201, issued_json(API_TRY(model::rotate_token(tx, call, known))));
   });
 }
 
@@ -175,13 +154,35 @@ Outcome<Reply> router_discovery(Call& call) {
 } // namespace
 
 void register_runner_identity(Api& api) {
-  const Route route{.auth = Auth::kNone};
-  api.post("/runners", register_runner, route);
-  api.remove("/runners", unregister_runner, route);
-  api.post("/runners/verify", verify_runner, route);
-  api.remove("/runners/managers", unregister_manager, route);
-  api.post("/runners/reset_authentication_token", rotate_token, route);
-  api.get("/runners/router/discovery", router_discovery, route);
+  static const std::string registration =
+      "token!:text info:object maintainer_note:text " + std::string(kRunnerAttributes);
+  api.post("/runners", register_runner,
+           {.auth = Auth::kNone,
+            .summary = "Register a runner with a registration token (deprecated)",
+            .params = registration,
+            .answers = "201:NewRunner 403 410"});
+  api.remove("/runners", unregister_runner,
+             {.auth = Auth::kNone,
+              .summary = "Delete the runner of this token",
+              .params = "token:text system_id:text",
+              .answers = "204 403 422"});
+  api.post("/runners/verify", verify_runner,
+           {.auth = Auth::kNone,
+            .summary = "Check a runner's token and make its manager known",
+            .params = "token:text system_id:text info:object",
+            .answers = "200:NewRunner 403 422"});
+  api.remove("/runners/managers", unregister_manager,
+             {.auth = Auth::kNone,
+              .summary = "Delete one manager of the runner of this token",
+              .params = "token:text system_id!:text",
+              .answers = "204 403 404 422"});
+  api.post("/runners/reset_authentication_token", rotate_token,
+           {.auth = Auth::kNone,
+            .summary = "Rotate the runner's own token",
+            .params = "token:text system_id:text",
+            .answers = "201:IssuedToken 403 422"});
+  api.get("/runners/router/discovery", router_discovery,
+          {.auth = Auth::kNone, .summary = "Where the job router is: nowhere", .answers = "403 501"});
 }
 
 } // namespace coordinator::rest

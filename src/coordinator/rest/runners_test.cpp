@@ -480,16 +480,6 @@ TEST_F(RunnersTest, StaleManagersAreRemovedAndComeBack) {
   EXPECT_EQ(managers(), 1u);
 }
 
-TEST_F(RunnersTest, WhatIsDoneToRunnersIsAudited) {
-  const auto runner = server.make_runner();
-  server.remove("/runners/" + std::to_string(runner.id));
-  const auto events = server.get("/audit_events").body.as_array();
-  ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(events[0]["event_name"].string_or(""), "ci_runner_unregistered");
-  EXPECT_EQ(events[1]["target"].string_or(""), "runner " + std::to_string(runner.id));
-  EXPECT_EQ(server.get("/audit_events", server.user("ann").token).status, 403);
-}
-
 TEST_F(RunnersTest, JobRouterIsNotThere) {
   const auto runner = server.make_runner();
   const auto with = [&](const std::string& token) {

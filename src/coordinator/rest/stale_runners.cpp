@@ -54,8 +54,13 @@ Outcome<Reply> prune_now(Call& call) {
 } // namespace
 
 void register_stale_runners(Api& api) {
-  api.get("/admin/ci/stale_runners", list_stale_runners, {.auth = Auth::kAdmin});
-  api.remove("/admin/ci/stale_runners", prune_now, {.auth = Auth::kAdmin});
+  api.get("/admin/ci/stale_runners", list_stale_runners,
+          {.auth = Auth::kAdmin,
+           .summary = "Runners that the clean-up would remove, as it is set or as asked",
+           .params = "types:list age_days:int",
+           .answers = "200:[StaleRunner]"});
+  api.remove("/admin/ci/stale_runners", prune_now,
+             {.auth = Auth::kAdmin, .summary = "Remove stale runners now, as set", .answers = "200:object"});
 }
 
 } // namespace coordinator::rest

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/names.hpp"
@@ -32,6 +33,10 @@ json::Value user_json(const App& app, const model::User& user, bool full) {
   out.set("last_activity_on",
           user.last_activity_at ? json::Value(model::utc_date(*user.last_activity_at)) : json::Value());
   return out;
+}
+
+model::AuditSubject subject_of(const model::User& user) {
+  return {.kind = "user", .id = user.id, .name = user.username};
 }
 
 Outcome<model::User> user_of_path(Transaction& tx, const Call& call) {
@@ -71,8 +76,9 @@ Outcome<Reply> list_users(Call& call) {
     paged.emplace_back(page.per_page);
     paged.emplace_back(page.offset());
     auto out = json::Value::array();
+    const bool full(allowed(Ability::kAdminInstance, call.identity.actor()));
     for (const auto& row : API_TRY(tx.query("SELECT *" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", paged))) {
-      out.push_back(user_json(call.app, model::user_from(row), call.identity.admin));
+      out.push_back(user_json(call.app, model::user_from(row), full));
     }
     return call.page_reply(std::move(out), page, total);
   });
@@ -81,14 +87,14 @@ Outcome<Reply> list_users(Call& call) {
 Outcome<Reply> show_user(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto user = API_TRY(user_of_path(tx, call));
-    return json_reply(200, user_json(call.app, user, call.identity.admin || call.identity.user_id == user.id));
+    return json_reply(200, user_json(call.app, user, may_act_for(call.identity.actor(), user.id)));
   });
 }
 
 Outcome<std::optional<std::string>> password_hash(Params& params, bool required) {
   auto password = params.text("password");
-  const bool random =
-      params.boolean("force_random_password").value_or(false) || params.boolean("reset_password").value_or(false);
+  const bool reset = params.boolean("reset_password").value_or(false);
+  const bool random = params.boolean("force_random_password").value_or(false) || reset;
   API_CHECK(params.finish());
   if (!password) {
     // A password that nobody is told is none: the account has no password login until an administrator sets one.
@@ -129,8 +135,14 @@ Outcome<Reply> create_user(Call& call) {
         API_TRY(model::find_namespace_by_path(tx, user.username))) {
       return std::unexpected(message_reply(409, "Username has already been taken"));
     }
-    return json_reply(201, user_json(call.app, API_TRY(model::create_user(tx, user, call.now())), true));
+    const auto made = API_TRY(model::create_user(tx, user, call.now()));
+    API_CHECK(model::audit(tx, call, "user_created", subject_of(made), json::Value::object({{"admin", made.admin}})));
+    return json_reply(201, user_json(call.app, made, true));
   });
+}
+
+json::Value audited_json(const model::User& user) {
+  return json::Value::object({{"name", user.name}, {"email", user.email}, {"admin", user.admin}});
 }
 
 Outcome<Reply> update_user(Call& call) {
@@ -153,7 +165,11 @@ Outcome<Reply> update_user(Call& call) {
     }
     API_CHECK(std::move(done));
     if (hash) API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
-    return json_reply(200, user_json(call.app, *API_TRY(model::find_user(tx, user.id)), true));
+    const auto changed = API_TRY(model::find_user(tx, user.id));
+    auto difference = model::changes(audited_json(user), audited_json(*changed));
+    if (hash) difference.set("password", "changed");
+    API_CHECK(model::audit(tx, call, "user_updated", subject_of(user), json::Value::object({{"changes", difference}})));
+    return json_reply(200, user_json(call.app, *changed, true));
   });
 }
 
@@ -161,11 +177,14 @@ Outcome<Reply> delete_user(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto user = API_TRY(user_of_path(tx, call));
     if (user.id == call.identity.user_id) return std::unexpected(forbidden("You cannot delete yourself"));
+    API_CHECK(check_unmodified(call, user.updated_at));
     if (const auto space = API_TRY(model::find_namespace_by_path(tx, user.username))) {
       API_CHECK(model::delete_namespace(tx, call.app, *space));
     }
+    // Their runners live on without a creator.
     API_CHECK(tx.execute("UPDATE runners SET creator_id = NULL WHERE creator_id = ?", {user.id}));
     API_CHECK(tx.execute("DELETE FROM users WHERE id = ?", {user.id}));
+    API_CHECK(model::audit(tx, call, "user_destroyed", subject_of(user)));
     return empty_reply(204);
   });
 }
@@ -177,6 +196,7 @@ ApiHandler set_state(std::string_view state, std::string_view refused_for) {
       if (user.id == call.identity.user_id) return std::unexpected(forbidden(refused_for));
       API_CHECK(tx.execute("UPDATE users SET state = ? WHERE id = ?", {state, user.id}));
       API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
+      API_CHECK(model::audit(tx, call, state == "blocked" ? "user_blocked" : "user_unblocked", subject_of(user)));
       tx.after_commit([&call] { call.app.events.eligibility_changed(); });
       return json_reply(201, true);
     });
@@ -186,15 +206,30 @@ ApiHandler set_state(std::string_view state, std::string_view refused_for) {
 } // namespace
 
 void register_users(Api& api) {
-  const Route readable{.scopes = {"read_api", "read_user"}};
-  api.get("/user", current_user, readable);
-  api.get("/users", list_users, readable);
-  api.get("/users/:id", show_user, readable);
-  api.post("/users", create_user, {.auth = Auth::kAdmin});
-  api.put("/users/:id", update_user, {.auth = Auth::kAdmin});
-  api.remove("/users/:id", delete_user, {.auth = Auth::kAdmin});
-  api.post("/users/:id/block", set_state("blocked", "You cannot block yourself"), {.auth = Auth::kAdmin});
-  api.post("/users/:id/unblock", set_state("active", "You cannot unblock yourself"), {.auth = Auth::kAdmin});
+  const std::vector<std::string> readers = {"read_api", "read_user"};
+  api.get("/user", current_user, {.scopes = readers, .summary = "The caller", .answers = "200:User"});
+  api.get("/users", list_users,
+          {.scopes = readers,
+           .summary = "Users",
+           .params = "@page username:text search:text active:bool blocked:bool",
+           .answers = "200:[User]"});
+  api.get("/users/:id", show_user, {.scopes = readers, .summary = "One user", .answers = "200:User"});
+  api.post("/users", create_user,
+           {.auth = Auth::kAdmin,
+            .summary = "Create a user",
+            .params = "email!:text name!:text username!:text password:text reset_password:bool "
+                      "force_random_password:bool admin:bool skip_confirmation:bool",
+            .answers = "201:User 409"});
+  api.put("/users/:id", update_user,
+          {.auth = Auth::kAdmin,
+           .summary = "Edit a user",
+           .params = "name:text email:text admin:bool password:text reset_password:bool force_random_password:bool",
+           .answers = "200:User 409"});
+  api.remove("/users/:id", delete_user, {.auth = Auth::kAdmin, .summary = "Delete a user", .answers = "204 412"});
+  api.post("/users/:id/block", set_state("blocked", "You cannot block yourself"),
+           {.auth = Auth::kAdmin, .summary = "Block a user", .answers = "201:bool"});
+  api.post("/users/:id/unblock", set_state("active", "You cannot unblock yourself"),
+           {.auth = Auth::kAdmin, .summary = "Unblock a user", .answers = "201:bool"});
 }
 
 } // namespace coordinator::rest

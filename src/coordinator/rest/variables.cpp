@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ci/variable.hpp"
+#include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/variables.hpp"
 #include "coordinator/rest/routes.hpp"
@@ -16,21 +17,35 @@ enum class Scope { kProject, kGroup, kInstance };
 constexpr std::size_t kLongestKey = 255;
 constexpr std::size_t kLongestValue = 10'000;
 
-// Maintainer of the project, Owner of the group; the instance's routes are for administrators.
-Outcome<model::VariableOwner> owner_of_path(Transaction& tx, const Call& call, Scope scope) {
+struct Owner {
+  model::VariableOwner owner;
+  model::AuditSubject subject;
+};
+
+// The instance's routes are for administrators.
+Outcome<Owner> owner_of_path(Transaction& tx, const Call& call, Scope scope) {
   switch (scope) {
     case Scope::kProject: {
-      const auto found = API_TRY(model::project_for(tx, call, kMaintainer));
-      return model::VariableOwner{.project_id = found.project.id, .namespace_id = {}};
+      const auto found = API_TRY(model::project_for(tx, call, Ability::kAdminVariables));
+      return Owner{{.project_id = found.project.id, .namespace_id = {}}, model::subject_of(found.project)};
     }
     case Scope::kGroup: {
-      const auto found = API_TRY(model::group_for(tx, call, kOwner));
-      return model::VariableOwner{.project_id = {}, .namespace_id = found.group.id};
+      const auto found = API_TRY(model::group_for(tx, call, Ability::kAdminVariables));
+      return Owner{{.project_id = {}, .namespace_id = found.group.id}, model::subject_of(found.group)};
     }
     case Scope::kInstance:
       break;
   }
-  return model::VariableOwner{};
+  return Owner{{}, {.kind = "instance"}};
+}
+
+// Never the value.
+json::Value audited_json(const model::StoredVariable& stored) {
+  const auto& variable = stored.variable;
+  return json::Value::object({{"key", variable.key},
+                              {"environment_scope", variable.environment_scope},
+                              {"protected", variable.is_protected},
+                              {"masked", variable.masked}});
 }
 
 json::Value variable_json(const model::StoredVariable& stored) {
@@ -53,9 +68,8 @@ std::optional<std::string> scope_filter(Params& params) {
 }
 
 // The variable of that key, and of the filter's scope when several share the key.
-Outcome<model::StoredVariable> variable_of_path(Transaction& tx, const Call& call, Scope scope,
+Outcome<model::StoredVariable> variable_of_path(Transaction& tx, const Call& call, const model::VariableOwner& owner,
                                                 const std::optional<std::string>& filter) {
-  const auto owner = API_TRY(owner_of_path(tx, call, scope));
   std::vector<model::StoredVariable> found;
   for (auto& stored : API_TRY(model::variables_of(tx, call.app.vault, owner))) {
     if (stored.variable.key != call.path("key")) continue;
@@ -74,8 +88,8 @@ ApiHandler list_variables(Scope scope) {
   return [scope](Call& call) -> Outcome<Reply> {
     const auto page = API_TRY(read_page(call.params));
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto owner = API_TRY(owner_of_path(tx, call, scope));
-      const auto all = API_TRY(model::variables_of(tx, call.app.vault, owner));
+      const auto place = API_TRY(owner_of_path(tx, call, scope));
+      const auto all = API_TRY(model::variables_of(tx, call.app.vault, place.owner));
       auto out = json::Value::array();
       const auto end = std::min<std::int64_t>(page.offset() + page.per_page, static_cast<std::int64_t>(all.size()));
       for (auto i = page.offset(); i < end; ++i) out.push_back(variable_json(all[static_cast<std::size_t>(i)]));
@@ -88,7 +102,8 @@ ApiHandler show_variable(Scope scope) {
   return [scope](Call& call) -> Outcome<Reply> {
     const auto filter = scope_filter(call.params);
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      return json_reply(200, variable_json(API_TRY(variable_of_path(tx, call, scope, filter))));
+      const auto place = API_TRY(owner_of_path(tx, call, scope));
+      return json_reply(200, variable_json(API_TRY(variable_of_path(tx, call, place.owner, filter))));
     });
   };
 }
@@ -155,15 +170,18 @@ ApiHandler create_variable(Scope scope) {
     API_CHECK(call.params.finish());
     API_CHECK(check(stored));
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto owner = API_TRY(owner_of_path(tx, call, scope));
+      const auto place = API_TRY(owner_of_path(tx, call, scope));
       auto binds = columns_of(call.app, stored);
-      for (const Bind& bind : Binds{owner.project_id, owner.namespace_id, stored.variable.key}) binds.push_back(bind);
+      for (const Bind& bind : Binds{place.owner.project_id, place.owner.namespace_id, stored.variable.key}) {
+        binds.push_back(bind);
+      }
       auto done = tx.execute(
           "INSERT INTO variables (value_sealed, variable_type, protected, masked, hidden, raw, "
           "environment_scope, description, project_id, namespace_id, key) VALUES (?, ?, ?, ?, ?, ?, "
           "?, ?, ?, ?, ?)",
           binds);
       API_CHECK(stored_or_taken(std::move(done), stored.variable.key));
+      API_CHECK(model::audit(tx, call, "variable_created", place.subject, audited_json(stored)));
       return json_reply(201, variable_json(stored));
     });
   };
@@ -176,7 +194,8 @@ ApiHandler update_variable(Scope scope) {
     read_into(call.params, probe);
     API_CHECK(call.params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      auto stored = API_TRY(variable_of_path(tx, call, scope, filter));
+      const auto place = API_TRY(owner_of_path(tx, call, scope));
+      auto stored = API_TRY(variable_of_path(tx, call, place.owner, filter));
       const bool was_hidden = stored.hidden;
       read_into(call.params, stored);
       stored.hidden = was_hidden; // decided when it was made
@@ -193,6 +212,7 @@ ApiHandler update_variable(Scope scope) {
           "hidden = ?, raw = ?, environment_scope = ?, description = ? WHERE id = ?",
           binds);
       API_CHECK(stored_or_taken(std::move(done), stored.variable.key));
+      API_CHECK(model::audit(tx, call, "variable_updated", place.subject, audited_json(stored)));
       return json_reply(200, variable_json(stored));
     });
   };
@@ -202,20 +222,32 @@ ApiHandler delete_variable(Scope scope) {
   return [scope](Call& call) -> Outcome<Reply> {
     const auto filter = scope_filter(call.params);
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-      const auto stored = API_TRY(variable_of_path(tx, call, scope, filter));
+      const auto place = API_TRY(owner_of_path(tx, call, scope));
+      const auto stored = API_TRY(variable_of_path(tx, call, place.owner, filter));
       API_CHECK(tx.execute("DELETE FROM variables WHERE id = ?", {stored.id}));
+      API_CHECK(model::audit(tx, call, "variable_deleted", place.subject, audited_json(stored)));
       return empty_reply(204);
     });
   };
 }
 
 void register_scope(Api& api, const std::string& root, Scope scope, Auth auth) {
-  const Route route{.auth = auth};
-  api.get(root, list_variables(scope), route);
-  api.post(root, create_variable(scope), route);
-  api.get(root + "/:key", show_variable(scope), route);
-  api.put(root + "/:key", update_variable(scope), route);
-  api.remove(root + "/:key", delete_variable(scope), route);
+  constexpr std::string_view kChange =
+      "value:text variable_type:(env_var|file) protected:bool masked:bool masked_and_hidden:bool raw:bool "
+      "environment_scope:text description:text? filter:object";
+  constexpr std::string_view kCreate =
+      "key!:text value!:text variable_type:(env_var|file) protected:bool masked:bool masked_and_hidden:bool raw:bool "
+      "environment_scope:text description:text?";
+  api.get(root, list_variables(scope),
+          {.auth = auth, .summary = "Variables", .params = "@page", .answers = "200:[Variable]"});
+  api.post(root, create_variable(scope),
+           {.auth = auth, .summary = "Create a variable", .params = kCreate, .answers = "201:Variable"});
+  api.get(root + "/:key", show_variable(scope),
+          {.auth = auth, .summary = "One variable", .params = "filter:object", .answers = "200:Variable 409"});
+  api.put(root + "/:key", update_variable(scope),
+          {.auth = auth, .summary = "Change a variable", .params = kChange, .answers = "200:Variable 409"});
+  api.remove(root + "/:key", delete_variable(scope),
+             {.auth = auth, .summary = "Delete a variable", .params = "filter:object", .answers = "204 409"});
 }
 
 } // namespace

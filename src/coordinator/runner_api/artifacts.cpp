@@ -188,8 +188,8 @@ Outcome<Reply> download(Call& call) {
     if (source->integer("project_id") != asking.integer("project_id")) {
       auto project = API_TRY(model::find_project(tx, source->integer("project_id")));
       Identity identity{.kind = Identity::Kind::kUser, .user_id = asking.integer("user_id")};
-      bool allowed = project && can_read_code(API_TRY(model::access_to(tx, identity, *project, call.now())));
-      if (!allowed) return std::unexpected(forbidden());
+      if (!project || !allowed(Ability::kReadCode, API_TRY(model::access_to(tx, identity, *project, call.now()))))
+        return std::unexpected(forbidden());
     }
     auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {id}));
     if (!artifact) return std::unexpected(not_found(""));
@@ -201,8 +201,18 @@ Outcome<Reply> download(Call& call) {
 
 void register_runner_artifacts(Api& api) {
   api.post("/jobs/:id/artifacts", [](Call& call) { return upload(call); },
-           {.auth = Auth::kNone, .max_body = kUploadLimit, .spool = true, .parse_body = false});
-  api.get("/jobs/:id/artifacts", [](Call& call) { return download(call); }, {.auth = Auth::kNone});
+           {.auth = Auth::kNone,
+            .max_body = kUploadLimit,
+            .spool = true,
+            .parse_body = false,
+            .summary = "Upload artifacts (by runners)",
+            .params = "token:text file:file artifact_type:text artifact_format:text expire_in:text accessibility:text",
+            .answers = "201:any 403 413"});
+  api.get("/jobs/:id/artifacts", [](Call& call) { return download(call); },
+          {.auth = Auth::kNone,
+           .summary = "Download a job's artifacts (by runners)",
+           .params = "token:text direct_download:bool",
+           .answers = "200:binary 206:binary 401 403 404 416"});
 }
 
 } // namespace coordinator

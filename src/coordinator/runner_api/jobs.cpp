@@ -237,10 +237,23 @@ void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work) {
   api.add_async(
       "POST", "/jobs/request",
       [work](std::shared_ptr<Call> call, net::Responder responder) { request_job(work, call, std::move(responder)); },
-      {.auth = Auth::kNone, .max_body = kRequestLimit});
-  api.put("/jobs/:id", [work](Call& call) { return update_job(work, call); }, {.auth = Auth::kNone});
+      {.auth = Auth::kNone,
+       .max_body = kRequestLimit,
+       .summary = "Ask for a job (by runners)",
+       .params = "token:text system_id:text last_update:text info:object session:object",
+       .answers = "201:object 204 403 409 422 429"});
+  api.put("/jobs/:id", [work](Call& call) { return update_job(work, call); },
+          {.auth = Auth::kNone,
+           .summary = "Report a job's state (by runners)",
+           .params = "token:text state:text failure_reason:text exit_code:int output:object info:object checksum:text",
+           .answers = "200:any 403 409"});
   api.patch("/jobs/:id/trace", [work](Call& call) { return append_trace(work, call); },
-            {.auth = Auth::kNone, .max_body = kPatchLimit, .parse_body = false});
+            {.auth = Auth::kNone,
+             .max_body = kPatchLimit,
+             .parse_body = false,
+             .summary = "Append to a job's log (by runners)",
+             .params = "token:text debug_trace:text",
+             .answers = "202:any 403 416"});
 }
 
 } // namespace coordinator

@@ -1,0 +1,37 @@
+// Which runners a list shows, as SQL: filters (runner-tokens digest §11.2) and the place that is looked at. For REST
+// and the pages alike, so that lists of many thousands stay quick.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/model/condition.hpp"
+#include "coordinator/model/projects.hpp"
+#include "coordinator/model/runners.hpp"
+#include "coordinator/store.hpp"
+
+namespace coordinator::model {
+
+struct RunnerFilter {
+  std::vector<RunnerType> types;     // one of them; empty: any
+  std::vector<std::string> statuses; // one of them: online, offline, stale, never_contacted, active, paused
+  std::optional<bool> paused;
+  std::vector<std::string> tags; // all of them
+  std::string version_prefix;    // "15", "15.1" or "15.1.2"; of any manager
+  std::string search;            // in the description, or a whole token
+  std::optional<std::int64_t> creator_id;
+};
+
+// All of them are conditions on `r`, an alias of runners.
+Condition runners_matching(const RunnerFilter& filter, std::int64_t now);
+
+// Group runners of groups where the user is Owner, project runners of projects where he is Maintainer.
+Condition runners_of_user(std::int64_t user_id, std::int64_t now);
+// Assigned ones; those of the groups above and of the instance as far as the project uses them.
+Condition runners_of_project(const Project& project, const std::optional<Namespace>& space);
+// The group's, its ancestors' and, unless switched off, the instance's.
+Condition runners_of_group(const Namespace& group);
+
+} // namespace coordinator::model
