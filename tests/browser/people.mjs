@@ -9,7 +9,7 @@ async function makeToken(tab, address, { role, scope = 'api' } = {}) {
   if (role) await page.getByLabel('Select a role').selectOption({ label: role });
   await page.getByLabel(scope, { exact: true }).check();
   await page.getByRole('button', { name: /^Create \w+ access token$/ }).click();
-  const token = await page.getByLabel('New access token').inputValue();
+  const token = await page.getByRole('textbox', { name: 'New access token' }).or(page.getByLabel('New access token', { exact: true })).first().inputValue();
   check(token.startsWith('glpat-'), `an access token is not ${token}`);
   await tab.accessible('access tokens');
   return token;
@@ -88,7 +88,7 @@ export const peopleWalks = {
       await tab.accessible(address);
     }
     await tab.go('/admin/audit_log');
-    await page.getByText(/runner created/i).first().waitFor();
+    await page.getByRole('table').getByText(/runner.created/i).first().waitFor();
     await tab.go('/admin/users');
     await page.getByText('@sam').first().waitFor();
     const sam = await open('sam');
@@ -107,7 +107,7 @@ export const peopleWalks = {
     await page.keyboard.press('Tab');
     equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Skip to content', 'the first stop of Tab');
     await page.keyboard.press('/');
-    await page.getByRole('combobox', { name: 'Search groups and projects' }).fill('web');
+    await page.getByRole('combobox', { name: 'Search groups and projects' }).fill('website');
     await page.getByRole('option').first().waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/acme\/website/);

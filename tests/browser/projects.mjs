@@ -13,6 +13,7 @@ compile:
   artifacts: {paths: [out/]}
 unit:
   stage: test
+  needs: [compile]
   script: [make test]
 lint:
   stage: test
@@ -151,7 +152,7 @@ export const projectWalks = {
       return list.length && list;
     });
     await tab.go(`/acme/website/-/jobs/${job.id}`);
-    await tab.page.getByText('This job is stuck').waitFor();
+    await tab.page.getByText('This job is stuck').first().waitFor();
     await tab.accessible('a job that is stuck');
   },
 

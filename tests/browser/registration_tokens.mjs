@@ -69,6 +69,7 @@ export const registrationTokenWalks = {
       await menu(owner).waitFor();
     }
     await owner.go('/groups/acme/-/settings/ci_cd');
+    await owner.page.getByRole('button', { name: /Expand/ }).first().click();
     await owner.page.getByRole('switch', { name: /^Allow members of projects and groups to create runners with runner registration tokens/ }).click();
     await owner.page.getByRole('switch', { name: /^Allow members/, checked: false }).waitFor();
     equal((await coordinator.api('GET', `/groups/${group.id}`)).allow_runner_registration_token ?? false, false, 'the switch of the group');
@@ -82,6 +83,7 @@ export const registrationTokenWalks = {
   'walk: re-enable registration tokens': async ({ coordinator, open }) => {
     const tab = await open('root');
     await tab.go('/admin/application_settings/ci_cd');
+    await tab.page.getByRole('button', { name: /Expand/ }).first().click();
     await tab.accessible('CI/CD settings of the instance');
     await tab.page.getByLabel('Allow runner registration token').check();
     await tab.page.getByRole('button', { name: 'Save changes' }).first().click();

@@ -4,7 +4,7 @@ import { check, equal, until } from './support.mjs';
 // On the form, from the platform to Submit; then on the register page. Answers the token and the runner's number.
 export async function fillAndSubmit(tab, { platform = 'Linux', tags = '', more = async () => {} } = {}) {
   const { page } = tab;
-  await page.getByRole('radio', { name: platform }).check();
+  await page.getByRole('radio', { name: platform, exact: true }).check();
   if (tags) await page.getByLabel('Tags').fill(tags);
   else await page.getByLabel('Run untagged jobs').check();
   await more(page);
@@ -275,7 +275,7 @@ export const runnerWalks = {
     await tab.go(`/admin/runners/${made.id}/edit`);
     await tab.page.getByRole('button', { name: 'Reset authentication token' }).click();
     await tab.page.getByRole('button', { name: 'Reset token' }).click();
-    const fresh = await tab.page.getByLabel('New runner authentication token').inputValue();
+    const fresh = await tab.page.getByRole('textbox', { name: 'New runner authentication token' }).inputValue();
     check(fresh.startsWith('glrt-') && fresh !== made.token, 'no new token');
     equal((await coordinator.poll(made.token, 's_aaaaaaaaaaaa')).status, 403, 'a poll with the old token');
     equal((await coordinator.poll(fresh, 's_aaaaaaaaaaaa')).status, 204, 'a poll with the new token');

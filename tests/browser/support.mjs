@@ -211,7 +211,7 @@ export class Tab {
   async go(path) {
     const answer = await this.page.goto(path);
     await this.settled();
-    return answer.status();
+    return answer ? answer.status() : 200; // none for a mere jump within the page
   }
 
   // Loaded, and nothing under way.
