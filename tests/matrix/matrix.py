@@ -1,6 +1,7 @@
 """Every endpoint of the OpenAPI document × everybody → the answer that rules.py expects. Nothing is sampled.
 
-Usage: matrix.py [WORD]: only the endpoints whose method and path have that word; "pages": only the pages."""
+Usage: matrix.py [WORD]: only the endpoints whose method and path have that word; "pages" or
+"switches": only the pages, only what settings and flags change."""
 
 import os
 import re
@@ -12,7 +13,7 @@ import time
 
 from document import Document, fields_of, right_values, wrong_values
 from pages import check_pages
-from rules import RULES, expected
+from rules import RULES, SWITCHES, expected
 from world import World
 from client import Coordinator
 
@@ -58,6 +59,16 @@ class Matrix:
         answer = self.ask(rule, actor)
         if answer.status != wanted:
             self.complain(rule, f"by {actor.name}", f"expected {wanted}", answer)
+
+    def check_switches(self):
+        for name, on, off, touched, answer_of in SWITCHES:
+            self.world.root(on[0], self.world.fill(on[1]), on[2] if len(on) > 2 else None)
+            for rule in touched:
+                for actor in self.world.actors:
+                    answer, wanted = self.ask(rule, actor), answer_of(rule, actor)
+                    if answer.status != wanted:
+                        self.complain(rule, f"by {actor.name}, {name}", f"expected {wanted}", answer)
+            self.world.root(off[0], self.world.fill(off[1]), off[2] if len(off) > 2 else None)
 
     # --- parameters, as the administrator: each documented one is understood, and what it cannot be is refused ---
 
@@ -120,6 +131,8 @@ def run(program, word):
                 matrix.check(rule, actor)
             if rule.auth != "none" and not rule.fresh_token:
                 matrix.check_parameters(rule, admin)
+        if word in "switches":
+            matrix.check_switches()
         seconds = time.monotonic() - started
     finally:
         server.kill(signal.SIGTERM)

@@ -324,3 +324,86 @@ def jobs_and_pipelines():
 RULES += jobs_and_pipelines()
 # Whoever makes a project owns it, and so manages a project below the group: after all that asks for roles.
 RULES.append(Rule("POST /projects", group(DEVELOPER, hidden=400), 201, {"name": "p{n}", "namespace_id": "{g}"}))
+
+
+# --- a public project: seen by everybody, and reading is all that most may do ---
+
+def outsiders_may(allowed):
+    """Nobody has a role there but the administrator."""
+    return lambda actor: None if allowed or actor.admin else 403
+
+
+def public_project():
+    read, no = outsiders_may(True), outsiders_may(False)
+    base = "/projects/{public}"
+    return [
+        Rule(f"GET {base}", read, 200, auth="open", job=True),
+        Rule(f"GET {base}/jobs", read, 200, auth="open"),
+        Rule(f"GET {base}/pipelines", read, 200, auth="open"),
+        Rule(f"GET {base}/members", read, 200),
+        Rule(f"GET {base}/members/all", read, 200),
+        Rule(f"GET {base}/runners", no, 200, scopes=RUNNER_READ),
+        Rule(f"GET {base}/variables", no, 200),
+        Rule(f"GET {base}/access_tokens", no, 200),
+        Rule(f"GET {base}/protected_branches", no, 200),
+        Rule(f"PUT {base}", no, 200, {"description": "d"}),
+        Rule(f"DELETE {base}", no, 412, headers=UNMODIFIED),
+        Rule(f"POST {base}/archive", no, 201, undo=("POST", f"{base}/unarchive")),
+        Rule(f"POST {base}/pipeline", no, 400, {"ref": "none"}),
+        Rule(f"POST {base}/members", no, 201, {"user_id": "{stranger}", "access_level": GUEST},
+             undo=("DELETE", f"{base}/members/{{stranger}}")),
+        Rule("POST /user/runners", no, 201, {"runner_type": "project_type", "project_id": "{public}"},
+             scopes=("create_runner",), unread=("group_id",)),
+        Rule(f"POST {base}/runners/reset_registration_token", no, 201, scopes=RUNNER_WRITE),
+    ]
+
+
+RULES += public_project()
+
+
+# --- switches: what they turn into a refusal, for whom ---
+
+def creation(*words):
+    return [rule for rule in RULES if rule.endpoint == ("POST", "/user/runners")
+            and any(rule.body["runner_type"].startswith(word) for word in words)]
+
+
+def refused(rule, actor):
+    wanted = expected(rule, actor)
+    return 403 if wanted == rule.ok else wanted
+
+
+def refused_but_for_administrators(rule, actor):
+    return expected(rule, actor) if actor.admin else refused(rule, actor)
+
+
+RESETS = [rule for rule in RULES if rule.path.endswith("reset_registration_token")]
+SETTINGS = "/application/settings"
+# name, how it is switched, how it is switched back, the rules that it touches, what they then answer
+SWITCHES = [
+    ("registration tokens off", ("PUT", SETTINGS, {"allow_runner_registration_token": False}),
+     ("PUT", SETTINGS, {"allow_runner_registration_token": True}), RESETS, refused),
+    ("registration tokens off, registering", ("PUT", SETTINGS, {"allow_runner_registration_token": False}),
+     ("PUT", SETTINGS, {"allow_runner_registration_token": True}),
+     [Rule("POST /runners", anybody, 410, {"token": "wrong"}, auth="none")], expected),
+    ("no flag for administrators", ("POST", "/features/create_runner_workflow_for_admin", {"value": "false"}),
+     ("DELETE", "/features/create_runner_workflow_for_admin"), creation("instance"), refused),
+    ("no flag for administrators, others", ("POST", "/features/create_runner_workflow_for_admin", {"value": "false"}),
+     ("DELETE", "/features/create_runner_workflow_for_admin"), creation("group", "project"), expected),
+    ("no flag for namespaces", ("POST", "/features/create_runner_workflow_for_namespace", {"value": "false"}),
+     ("DELETE", "/features/create_runner_workflow_for_namespace"), creation("group", "project"), refused),
+    ("no flag for namespaces, others", ("POST", "/features/create_runner_workflow_for_namespace", {"value": "false"}),
+     ("DELETE", "/features/create_runner_workflow_for_namespace"), creation("instance"), expected),
+    ("groups register nothing", ("PUT", SETTINGS, {"valid_runner_registrars": ["project"]}),
+     ("PUT", SETTINGS, {"valid_runner_registrars": ["project", "group"]}), creation("group"),
+     refused_but_for_administrators),
+    ("projects register nothing", ("PUT", SETTINGS, {"valid_runner_registrars": ["group"]}),
+     ("PUT", SETTINGS, {"valid_runner_registrars": ["project", "group"]}), creation("project"),
+     refused_but_for_administrators),
+    ("the group may not register", ("PUT", "/groups/{g}", {"runner_registration_enabled": False}),
+     ("PUT", "/groups/{g}", {"runner_registration_enabled": True}),
+     [rule for rule in creation("group", "project") if "{public}" not in rule.body.values()],
+     refused_but_for_administrators),
+    ("the group is archived", ("POST", "/groups/{g}/archive"), ("POST", "/groups/{g}/unarchive"),
+     [rule for rule in creation("group", "project") if "{public}" not in rule.body.values()], refused),
+]

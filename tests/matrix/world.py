@@ -68,7 +68,8 @@ class World:
         self.parent = self.root("POST", "/groups", {"name": "parent", "path": "parent"})["id"]
         group = self.root("POST", "/groups", {"name": "group", "path": "group", "parent_id": self.parent})["id"]
         project = self.root("POST", "/projects", {"name": "project", "namespace_id": group})["id"]
-        self.names.update(g=group, x=project)
+        public = self.root("POST", "/projects", {"name": "public", "visibility": "public"})["id"]
+        self.names.update(g=group, x=project, public=public)
         self.root("PUT", "/application/settings", {"allow_runner_registration_token": True,
                                                    "runner_jobs_request_api_limit": 0})
         for key, body in {"ri": {"runner_type": "instance_type"},
