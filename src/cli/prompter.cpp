@@ -1,12 +1,13 @@
 #include "cli/prompter.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/strings.hpp"
 
@@ -14,34 +15,57 @@ namespace cli {
 
 namespace {
 
-volatile sig_atomic_t interrupted = 0;
+// The handler's end and the reader's: a signal that comes just before a wait ends that wait as well.
+int interrupt_pipe[2] = {-1, -1};
 
-void on_interrupt(int) { interrupted = 1; }
+void on_interrupt(int) {
+  const int saved = errno;
+  (void)!::write(interrupt_pipe[1], "", 1);
+  errno = saved;
+}
 
 void print(const std::string& text) {
   std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
 }
 
+// Whether there is something to read (or its end); false: interrupted.
+bool wait_for_input() {
+  pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interrupt_pipe[0], .events = POLLIN}};
+  while (::poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+  return fds[1].revents == 0;
+}
+
 // One line of stdin without white space around it.
 base::Result<std::string> read_line() {
-  char* line = nullptr;
-  std::size_t capacity = 0;
-  const ssize_t length = ::getline(&line, &capacity, stdin);
-  const std::string text(line == nullptr ? "" : line, length > 0 ? static_cast<std::size_t>(length) : 0);
-  std::free(line);
-  if (interrupted != 0) return base::fail(base::ErrorKind::kCanceled, "RECEIVED SIGNAL: interrupt");
-  if (length < 0) {
-    return base::fail(base::ErrorKind::kInvalidInput, "Unexpected EOF. Did you mean to use --non-interactive?");
+  static std::string& pending = *new std::string; // read, but behind the last line
+  for (;;) {
+    if (const auto end = pending.find('\n'); end != std::string::npos) {
+      std::string line(base::trim(std::string_view(pending).substr(0, end)));
+      pending.erase(0, end + 1);
+      return line;
+    }
+    if (!wait_for_input()) return base::fail(base::ErrorKind::kCanceled, "RECEIVED SIGNAL: interrupt");
+    char chunk[4096];
+    const ssize_t length = ::read(STDIN_FILENO, chunk, sizeof chunk);
+    if (length < 0 && errno == EINTR) continue;
+    if (length > 0) {
+      pending.append(chunk, static_cast<std::size_t>(length));
+    } else if (pending.empty()) {
+      return base::fail(base::ErrorKind::kInvalidInput, "Unexpected EOF. Did you mean to use --non-interactive?");
+    } else {
+      pending += '\n'; // the last line without its end
+    }
   }
-  return std::string(base::trim(text));
 }
 
 } // namespace
 
 void Prompter::catch_interrupts() {
+  if (interrupt_pipe[0] < 0 && ::pipe2(interrupt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return; // then it just ends us
   struct sigaction action{};
-  action.sa_handler = on_interrupt; // no SA_RESTART: the read must end
+  action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, nullptr);
 }
 

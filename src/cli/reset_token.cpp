@@ -38,7 +38,7 @@ base::Result<bool> reset(config::Editor& editor, std::size_t index, const Select
                          const std::string& path) {
   const config::Runner runner = editor.config().runners.at(index);
   const auto answer = ServerCalls(runner, path).reset_token(selection.access_token);
-  if (!answer) return false;
+  if (!answer || answer->token.empty()) return false;
   const config::NewToken successor{answer->token.reveal(), unix_now(), answer->token_expires_at};
   // Entries that share the token must go on working.
   FR_TRY(editor.replace_token(runner.url, runner.token.reveal(), successor));

@@ -303,6 +303,12 @@ def case_forms_of_the_commands(world):
         print(f"    not compared: no {GENUINE}")
 
 
+def case_interrupted_registration(world):
+    forms.interrupt(world.directory + "/ours", OURS)
+    if os.access(GENUINE, os.X_OK):
+        forms.interrupt(world.directory + "/genuine", GENUINE)
+
+
 def main():
     wanted = sys.argv[1:]
     cases = {name[5:]: case for name, case in globals().items() if name.startswith("case_")}

@@ -6,6 +6,8 @@ import http.server
 import json
 import os
 import re
+import signal
+import subprocess
 import threading
 
 from hosts import Host
@@ -138,6 +140,25 @@ FORMS = [
          environment={"REGISTER_NON_INTERACTIVE": "true", "CI_SERVER_URL": "URL", "REGISTRATION_TOKEN": SECRET,
                       "RUNNER_EXECUTOR": "shell", "RUNNER_TAG_LIST": "q", "REGISTER_LOCKED": "false"},
          calls=[REGISTER], tokens=["glrtr-given"], body={"tag_list": "q", "locked": False, "run_untagged": False}),
+    Form("every attribute from the environment", "register", [],
+         environment={"REGISTER_NON_INTERACTIVE": "true", "CI_SERVER_URL": "URL", "REGISTRATION_TOKEN": SECRET,
+                      "RUNNER_EXECUTOR": "shell", "RUNNER_NAME": "n", "REGISTER_RUN_UNTAGGED": "true",
+                      "REGISTER_ACCESS_LEVEL": "ref_protected", "REGISTER_MAXIMUM_TIMEOUT": "700",
+                      "REGISTER_PAUSED": "true", "REGISTER_MAINTENANCE_NOTE": "note"},
+         calls=[REGISTER], tokens=["glrtr-given"],
+         body={"description": "n", "run_untagged": True, "access_level": "ref_protected", "maximum_timeout": 700,
+               "paused": True, "maintenance_note": "note"}),
+    Form("attributes of a created runner from the environment", "register", [], status=1,
+         environment={"REGISTER_NON_INTERACTIVE": "true", "CI_SERVER_URL": "URL", "CI_SERVER_TOKEN": A,
+                      "RUNNER_EXECUTOR": "shell", "RUNNER_TAG_LIST": "q"},
+         says=["Runner configuration other than name and executor configuration is reserved"]),
+    Form("left on the server when the prompts end", "register", ["--url", "URL", "--token", A, "--leave-runner"],
+         stdin="\n\n", status=2, says=["Unexpected EOF. Did you mean to use --non-interactive?"], calls=[VERIFY],
+         ours={"status": 1, "why": "a panic of Go's ends with 2 where nothing is undone, with 1 elsewhere"}),
+    Form("a registration taken back", "register", ["--url", "URL", "--registration-token", SECRET],
+         stdin="\n\nmine\n\n\n", status=1, says=["Unexpected EOF"], calls=[REGISTER, GONE]),
+    Form("verify by URL and token", "verify", ["--url", "URL", "--token", B], runners=[A, B], tokens=[A, B],
+         calls=[VERIFY], body={"token": B}),
     Form("a token that needs no registration", "register", [*QUIET, "--url", "URL", "--token", "plain"],
          says=["Token specified trying to verify runner...", "If you want to register use the '-r' instead of '-t'."],
          calls=[VERIFY], tokens=["plain"]),
@@ -221,6 +242,30 @@ class Ran:
         self.tokens = []
         if os.path.exists(self.host.config):
             self.tokens = re.findall(r'^\s*token = "(.*)"', self.host.text(), re.M)
+
+
+def interrupt(directory, program):
+    """SIGINT at a prompt, when the server has the runner already: it is taken off again."""
+    server = Recorder()
+    host = Host(directory, program, "s_000000000009")
+    arguments = ["register", "--config", host.config, "--url", server.url, "--token", A]
+    process = subprocess.Popen([program, *arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=host.environment)
+    process.stdin.write("\n\n")
+    process.stdin.flush()
+    seen = ""
+    while "Enter an executor" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    process.send_signal(signal.SIGINT)
+    seen += process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+    assert process.wait(60) == 1 and "RECEIVED SIGNAL: interrupt" in seen, seen
+    calls = [f"{method} {path}" for method, path, _, _ in server.calls]
+    assert calls == [VERIFY, MANAGER_GONE] and not os.path.exists(host.config), calls
+    server.shutdown()
 
 
 def check(directory, name, program):
