@@ -10,7 +10,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "coordinator"))
 import forms  # noqa: E402
-from client import TOKEN, Coordinator  # noqa: E402
+from client import TOKEN, Coordinator, Tree  # noqa: E402
 from hosts import Host, eventually  # noqa: E402
 
 OURS = os.environ["FORERUNNER"]
@@ -177,9 +177,31 @@ def case_legacy_command_of_the_document(world):
 
 # ---- whole hosts ----
 
+class Job:
+    """A job that runs on one of the hosts until it is let go."""
+
+    def __init__(self, world):
+        self.world, self.flag = world, world.directory + "/flag"
+        self.project = world.api("POST", "projects", {"name": "work"}, expect=201)
+        tree = Tree(world.url.replace("http://", f"http://root:{TOKEN}@") + "/root/work.git")
+        tree.push(f"wait: {{script: ['until [ -e {self.flag} ]; do sleep 0.1; done', 'echo went on'], "
+                  "variables: {GIT_STRATEGY: none}}\n")
+        eventually(lambda: self.status() == "running", "the job runs")
+
+    def status(self):
+        return self.world.api("GET", f"projects/{self.project['id']}/jobs")[0]["status"]
+
+    def finish(self):
+        assert self.status() == "running", self.status()
+        open(self.flag, "w").close()
+        eventually(lambda: self.status() == "success", "the job ends")
+        number = self.world.api("GET", f"projects/{self.project['id']}/jobs")[0]["id"]
+        assert b"went on" in self.world.api("GET", f"projects/{self.project['id']}/jobs/{number}/trace")
+
+
 def life_of_hosts(world, first, second):
     """One runner, two hosts; both workflows; rotation with both alive; reset by a user; unregister."""
-    world.set(allow_runner_registration_token=True, runner_token_expiration_interval=7200)
+    world.set(allow_runner_registration_token=True, runner_token_expiration_interval=7200, long_poll_seconds=2)
     runner = world.runner(description="fleet", tag_list="a,b")
     for host in (first, second):
         log = host.register(world.url, "--token", runner["token"], "--name", "fleet")
@@ -188,28 +210,28 @@ def life_of_hosts(world, first, second):
     managers = world.managers(runner)
     assert len(managers) == 2 and all(m["status"] == "online" for m in managers.values()), managers
 
-    # Rotation: the first host's token is due, the second goes on with the old one, then fetches the same successor.
+    # The genuine 18.1.0 says nothing about itself before it polls.
     first.start()
     second.start()
-    # The genuine 18.1.0 says nothing about itself before it polls.
     told = ("shell", "linux")
     eventually(lambda: all((m["executor"], m["platform"]) == told for m in world.managers(runner).values()), "both poll")
-    first.stop()
+
+    # Rotation while a job runs: the first host's token is due, the second goes on with the old one, then fetches the
+    # same successor.
+    job = Job(world)
     first.make_token_due()
-    first.start()
     successor = eventually(lambda: first.token() != runner["token"] and first.token(), "the first host rotates")
     assert successor.startswith("glrt-")
     assert "Resetting runner authentication token" in first.log()
     if second.token() == runner["token"]:  # unless it is ours: that has heard of it already
-        second.stop()
         second.make_token_due()
-        second.start()
     eventually(lambda: second.token() == successor, "the second host has the same successor")
+    job.finish()
     assert world.managers(runner).keys() == managers.keys(), "the reset call makes no manager"
-    verify = {"token": runner["token"], "system_id": "s_000000000001"}
 
-    def old_is_dead():
-        return world.server.send("POST", "/api/v4/runners/verify", verify).status == 403
+    def old_is_dead():  # asked in a way that is no contact
+        headers = {"Runner-Token": runner["token"]}
+        return world.server.send("GET", "/api/v4/runners/router/discovery", None, headers).status == 403
     # Both come with the new one, then the old one is over.
     eventually(old_is_dead, "the grace ends")
     for host in (first, second):
