@@ -7,6 +7,7 @@ import { useLoad } from '@/lib/load'
 export function useList<T>(url: string, filters: readonly string[], fixed: Record<string, string> = {}) {
   const route = useRoute()
   const router = useRouter()
+  // Always named: without it the router would write the slashes of a project's path as %2F.
   const here = route.path
 
   const value = (name: string): string => {
@@ -29,11 +30,11 @@ export function useList<T>(url: string, filters: readonly string[], fixed: Recor
 
   // Setting a filter goes back to the first page.
   function set(name: string, to: string) {
-    void router.replace({ query: { ...without('page', name), ...(to === '' ? {} : { [name]: to }) } })
+    void router.replace({ path: here, query: { ...without('page', name), ...(to === '' ? {} : { [name]: to }) } })
   }
 
   function goTo(page: number | null) {
-    void router.push({ query: { ...without('page'), ...(page && page > 1 ? { page } : {}) } })
+    void router.push({ path: here, query: { ...without('page'), ...(page && page > 1 ? { page } : {}) } })
   }
 
   return {
@@ -42,7 +43,7 @@ export function useList<T>(url: string, filters: readonly string[], fixed: Recor
     set,
     goTo,
     filtered: () => filters.some((name) => value(name) !== ''),
-    clear: () => void router.replace({ query: without('page', ...filters) }),
+    clear: () => void router.replace({ path: here, query: without('page', ...filters) }),
   }
 }
 
