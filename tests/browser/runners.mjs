@@ -60,7 +60,7 @@ async function toProjectRunners(page, project) {
   await page.waitForURL(/settings\/ci_cd/);
   const expand = page.getByRole('button', { name: /Expand.*Runners|Runners.*Expand/ });
   if (await expand.count()) await expand.first().click();
-  await page.getByRole('heading', { name: 'Project runners' }).waitFor();
+  await page.getByRole('heading', { name: 'Project runners', exact: true }).waitFor();
 }
 
 export const runnerWalks = {
