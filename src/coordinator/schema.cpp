@@ -394,8 +394,19 @@ CREATE INDEX audit_events_entity ON audit_events (entity_kind, entity_id);
 CREATE INDEX runners_type ON runners (type, id);
 )";
 
-constexpr std::array<std::string_view, 6> kMigrations = {kIdentity, kRunners,     kPipelines,
-                                                         kJobLogs,  kRunnerFleet, kManagement};
+// What handing out jobs looks at: groups of pending jobs, what instance runners have, hand-overs that are waited for.
+constexpr std::string_view kQueue = R"(
+ALTER TABLE jobs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN on_instance INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET on_instance = 1 WHERE runner_id IN (SELECT id FROM runners WHERE type = 'instance_type');
+CREATE INDEX jobs_queue ON jobs (project_id, protected, tag_list, id) WHERE status = 'pending' AND runner_id IS NULL;
+CREATE INDEX jobs_on_instance ON jobs (project_id) WHERE on_instance = 1 AND status IN ('pending', 'running', 'canceling');
+CREATE INDEX jobs_states ON jobs (pipeline_id, status) WHERE retried = 0;
+CREATE INDEX jobs_handed_out ON jobs (contacted_at) WHERE status = 'pending' AND runner_id IS NOT NULL;
+)";
+
+constexpr std::array<std::string_view, 7> kMigrations = {kIdentity,    kRunners,    kPipelines, kJobLogs,
+                                                         kRunnerFleet, kManagement, kQueue};
 
 } // namespace
 

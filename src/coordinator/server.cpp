@@ -155,6 +155,7 @@ const std::string& Server::url() const { return impl_->app.url; }
 const std::string& Server::address() const { return impl_->address; }
 App& Server::app() { return impl_->app; }
 Api& Server::api() { return impl_->api; }
+Work& Server::work() { return *impl_->work; }
 void Server::run() { impl_->http.run(); }
 void Server::stop() { impl_->http.stop(); }
 

@@ -10,6 +10,7 @@
 namespace coordinator {
 
 class Api;
+struct Work;
 
 class Server {
  public:
@@ -23,8 +24,9 @@ class Server {
   const std::string& address() const; // http://127.0.0.1:<port> as bound
   App& app();
   Api& api();
-  void run();  // serves until stop()
-  void stop(); // from any thread
+  Work& work(); // for tests
+  void run();   // serves until stop()
+  void stop();  // from any thread
 
  private:
   struct Impl;

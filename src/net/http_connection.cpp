@@ -26,6 +26,7 @@ using boost::system::error_code;
 
 constexpr std::size_t kMaxHeader = 64u << 10;
 constexpr std::size_t kPiece = 64u << 10;
+constexpr std::size_t kReadAhead = 4096;
 constexpr std::size_t kFilePiece = 256u << 10;
 constexpr std::size_t kMaxLinger = 64u << 20;
 constexpr std::chrono::seconds kLingerTime{5};
@@ -145,7 +146,11 @@ void Responder::on_disconnect(std::function<void()> callback) const {
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string remote_address)
     : core_(std::move(core)), socket_(std::move(socket)), remote_address_(std::move(remote_address)) {}
 
-void Connection::start() { await_request(core_->options.header_timeout); }
+void Connection::start() {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+  await_request(core_->options.header_timeout);
+}
 
 void Connection::close() {
   if (std::exchange(closed_, true)) return;
@@ -169,13 +174,17 @@ void Connection::await_request(std::chrono::milliseconds timeout) {
   read_ahead();
 }
 
-// Reads what comes next while a handler works: a client that goes away is noticed, a further request is kept.
+// Reads what comes next while a handler works: a client that goes away is noticed, a further request is kept. There is
+// no room set aside to read into before there is something to read: thousands of connections just wait.
 void Connection::read_ahead() {
   if (reading_ahead_) return;
   reading_ahead_ = true;
-  socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, std::size_t size) {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
     self->reading_ahead_ = false;
     if (self->closed_) return;
+    if (error) return self->close();
+    std::size_t size = self->socket_.read_some(self->buffer_.prepare(kReadAhead), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) return self->read_ahead();
     if (error) return self->close();
     self->buffer_.commit(size);
     if (self->idle_) self->read_header();
@@ -217,12 +226,12 @@ void Connection::begin_request() {
   parser_->body_limit(route_->options.max_body);
   if (parser_->is_done()) return dispatch();
   if (route_->options.spool && !open_spool()) return refuse(500);
-  if (!base::equals_ignore_case(request_.headers.get("Expect"), "100-continue")) return read_body();
+  if (!base::equals_ignore_case(request_.headers.get("Expect"), "100-continue")) return start_body();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   asio::async_write(socket_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, std::size_t) {
     if (self->closed_) return;
     if (error) return self->close();
-    self->read_body();
+    self->start_body();
   });
 }
 
@@ -270,9 +279,20 @@ bool Connection::open_spool() {
   return true;
 }
 
+void Connection::start_body() {
+  body_began_ = Clock::now();
+  read_body();
+}
+
 void Connection::read_body() {
-  arm(core_->options.body_timeout);
-  piece_.resize(kPiece);
+  const auto& options = core_->options;
+  arm(options.body_timeout);
+  // Each byte in time is not enough: a body of drips would hold its connection for days.
+  std::chrono::seconds earned(request_.body_size / std::max<std::size_t>(options.min_body_rate, 1));
+  deadline_ = std::min(*deadline_, body_began_ + options.body_timeout + earned);
+  auto left = parser_->content_length_remaining();
+  std::size_t room = left ? static_cast<std::size_t>(std::min<std::uint64_t>(*left, kPiece)) : kPiece;
+  piece_.resize(std::max<std::size_t>(room, 1));
   auto& body = parser_->get().body();
   body.data = piece_.data();
   body.size = piece_.size();
@@ -284,7 +304,7 @@ void Connection::read_body() {
         error != http::error::partial_message && error != http::error::end_of_stream)
       return self->refuse(400);
     if (error) return self->close();
-    self->body_piece(kPiece - self->parser_->get().body().size);
+    self->body_piece(self->piece_.size() - self->parser_->get().body().size);
   });
 }
 
@@ -301,7 +321,7 @@ void Connection::body_piece(std::size_t size) {
     request_.body += bytes;
   }
   if (!parser_->is_done()) return read_body();
-  piece_ = {};
+  piece_ = std::string(); // "= {}" would keep the room
   dispatch();
 }
 
@@ -317,6 +337,7 @@ void Connection::dispatch() {
   state_ = state;
   awaiting_answer_ = true;
   parser_.reset();
+  buffer_.shrink_to_fit();
   read_ahead();
   bool accepted = core_->pool->try_submit(
       [handler = &route_->handler, request = std::move(request_), responder = Responder(std::move(state))]() mutable {
@@ -467,7 +488,7 @@ void Connection::stream_piece() {
 }
 
 void Connection::response_done() {
-  piece_ = {};
+  piece_ = std::string(); // "= {}" would keep the room
   parser_.reset();
   if (!keep_alive_ || core_->stopping) return linger();
   await_request(core_->options.idle_timeout);

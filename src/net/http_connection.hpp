@@ -85,6 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void begin_request();
   void read_request_fields();
   std::optional<int> early_refusal() const;
+  void start_body();
   void read_body();
   void body_piece(std::size_t size);
   bool open_spool();
@@ -118,6 +119,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string spool_path_;
   sys::Fd spool_;
   std::string piece_;
+  Clock::time_point body_began_;
   std::uint64_t serial_ = 0;
   std::weak_ptr<Responder::State> state_;
   bool awaiting_answer_ = false;

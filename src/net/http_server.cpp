@@ -1,6 +1,7 @@
 #include "net/http_server.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +91,32 @@ class Listener : public std::enable_shared_from_this<Listener<Acceptor>> {
   Acceptor acceptor_;
   asio::steady_timer timer_;
 };
+
+constexpr rlim_t kOtherFiles = 200; // databases, logs, spooled bodies, pipes to git
+constexpr rlim_t kFewestConnections = 50;
+
+// How many connections there is room for, at most `wanted`.
+base::Result<std::size_t> room_for(std::size_t wanted) {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < wanted + kOtherFiles) {
+    files.rlim_cur = std::min<rlim_t>(wanted + kOtherFiles, files.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (files.rlim_cur >= wanted + kOtherFiles) return wanted;
+  if (files.rlim_cur < kOtherFiles + kFewestConnections)
+    return base::fail(base::ErrorKind::kLimit,
+                      fmt::format("this process may open {} files only, a server needs {} at the least: raise the hard "
+                                  "limit (ulimit -Hn, LimitNOFILE=)",
+                                  files.rlim_cur, kOtherFiles + kFewestConnections));
+  std::size_t room = files.rlim_cur - kOtherFiles;
+  base::log::warning(
+      fmt::format("this process may open {} files: at most {} connections instead of {} (ulimit -Hn, "
+                  "LimitNOFILE=)",
+                  files.rlim_cur, room, wanted));
+  return room;
+}
 
 struct TcpAddress {
   std::string host;
@@ -206,6 +233,8 @@ void HttpServer::set_fallback(std::function<Response(const Request&, int)> fallb
 void HttpServer::set_error_page(std::function<Response(int)> page) { impl_->core->error_page = std::move(page); }
 
 base::Result<int> HttpServer::listen(std::string_view address) {
+  auto& most = impl_->core->options.max_connections;
+  most = FR_TRY(room_for(most));
   if (address.starts_with("unix:")) return impl_->listen_unix(std::string(address.substr(5)));
   return impl_->listen_tcp(address);
 }

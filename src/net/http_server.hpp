@@ -99,8 +99,9 @@ struct ServerOptions {
   std::chrono::milliseconds header_timeout{30'000};
   std::chrono::milliseconds idle_timeout{90'000};  // of a kept-alive connection
   std::chrono::milliseconds body_timeout{120'000}; // longest silence while a body is received or an answer is sent
-  std::size_t max_connections = 10'000;
-  std::string server_name; // the Server field; empty: none
+  std::size_t min_body_rate = 512;      // bytes a second on the whole, beyond the first body_timeout: no drips
+  std::size_t max_connections = 10'000; // fewer where the process may not open so many files
+  std::string server_name;              // the Server field; empty: none
 };
 
 class HttpServer {
@@ -121,6 +122,7 @@ class HttpServer {
   // {"message":"413 Request Entity Too Large"}.
   void set_error_page(std::function<Response(int status)> page);
 
+  // Raises the process's limit of open files to what max_connections needs; kLimit when nearly none are allowed.
   // "127.0.0.1:0", "[::1]:80", ":8080", "unix:/path". The port in use (0 for a unix socket). May be called again for
   // a further address.
   base::Result<int> listen(std::string_view address);

@@ -1,6 +1,7 @@
 // Clients and server against each other on the loopback.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -202,6 +203,64 @@ TEST_F(Http, BadRequestsAndSlowOnes) {
   EXPECT_EQ(raw("GET / HTT"), "");                                                 // slow header
   EXPECT_EQ(raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12"), ""); // slow body
   EXPECT_EQ(raw(""), "");                                                          // idle
+}
+
+// A client that always sends something, but never enough.
+TEST_F(Http, DripsAreCutOff) {
+  server = std::make_unique<HttpServer>(
+      ServerOptions{.header_timeout = 200ms, .idle_timeout = 200ms, .body_timeout = 200ms, .min_body_rate = 100'000});
+  echo("POST", "/");
+  run();
+  auto drip = [&](const std::string& begin) {
+    sys::Fd fd = connect();
+    EXPECT_TRUE(sys::write_all(fd.get(), begin));
+    auto end = std::chrono::steady_clock::now() + 20s;
+    while (std::chrono::steady_clock::now() < end) {
+      if (::send(fd.get(), "x", 1, MSG_NOSIGNAL) < 0) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  };
+  EXPECT_TRUE(drip("POST / HTTP/1.1\r\nX: "));
+  EXPECT_TRUE(drip("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"));
+  EXPECT_EQ(HttpClient().send({.method = "POST", .url = url("/"), .body = "12"})->body, "12");
+}
+
+TEST_F(Http, NoMoreConnectionsThanAllowed) {
+  server = std::make_unique<HttpServer>(ServerOptions{.max_connections = 3});
+  echo("GET", "/");
+  run();
+  std::vector<sys::Fd> held;
+  for (int i = 0; i < 3; ++i) {
+    held.push_back(connect());
+    EXPECT_TRUE(sys::write_all(held.back().get(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    char first = 0;
+    EXPECT_EQ(::recv(held.back().get(), &first, 1, 0), 1); // accepted
+  }
+  EXPECT_EQ(raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "");
+  held.pop_back();
+  auto end = std::chrono::steady_clock::now() + 20s;
+  std::string answer;
+  while (answer.empty() && std::chrono::steady_clock::now() < end)
+    answer = raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
+}
+
+TEST(HttpLimits, OpenFiles) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto listen_with = [](rlim_t soft, rlim_t hard) {
+    rlimit files{.rlim_cur = soft, .rlim_max = hard};
+    setrlimit(RLIMIT_NOFILE, &files);
+    HttpServer server(ServerOptions{.max_connections = 300});
+    auto bound = server.listen("127.0.0.1:0");
+    getrlimit(RLIMIT_NOFILE, &files);
+    std::fprintf(stderr, "%s; %d\n", bound ? "listens" : bound.error().message().c_str(),
+                 static_cast<int>(files.rlim_cur));
+    std::exit(bound ? 0 : 1);
+  };
+  EXPECT_EXIT(listen_with(100, 600), testing::ExitedWithCode(0), "listens; 500");
+  EXPECT_EXIT(listen_with(100, 400), testing::ExitedWithCode(0), "at most 200 connections instead of 300");
+  EXPECT_EXIT(listen_with(100, 100), testing::ExitedWithCode(1), "this process may open 100 files only");
 }
 
 TEST_F(Http, FileBodiesAndRanges) {

@@ -1,5 +1,6 @@
 """A coordinator process, a REST client, a work tree and a runner made of plain requests."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -12,6 +13,14 @@ TOKEN = "glpat-black-box-root-token"
 FEATURES = {name: True for name in (
     "variables", "artifacts", "cache", "upload_multiple_artifacts", "upload_raw_artifacts", "refspecs", "masking",
     "artifacts_exclude", "return_exit_code", "fallback_cache_keys", "cancel_gracefully", "two_phase_job_commit")}
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """For a child: whatever ends the test, its server does not stay behind."""
+    LIBC.prctl(1, signal.SIGKILL)
 
 
 class Answer:
@@ -36,6 +45,7 @@ class Coordinator:
             [self.program, "coordinator", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.directory + "/data",
              *self.arguments],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/coordinator.log", "a"), text=True,
+            preexec_fn=die_with_parent,
             env={**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN})
         line = self.process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:"), line

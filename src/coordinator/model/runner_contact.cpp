@@ -1,11 +1,14 @@
 // Contact: what runners and their managers say about themselves, and when.
 #include <algorithm>
+#include <array>
 
 #include "coordinator/model/clone_watch.hpp"
 #include "coordinator/model/runners.hpp"
 
 namespace coordinator::model {
 namespace {
+
+constexpr std::int64_t kFreshContact = 5LL * 60 * 1000; // long polls come every minute
 
 std::string limited(const json::Value& info, std::string_view name, std::size_t limit) {
   auto text = info[name].string_or("");
@@ -24,6 +27,21 @@ std::string executor_name(const json::Value& info) {
 }
 
 json::Value object_or_empty(const json::Value& value) { return value.is_object() ? value : json::Value::object(); }
+
+constexpr std::array<std::string_view, 8> kDetails = {"version",  "revision", "platform", "architecture",
+                                                      "executor", "config",   "features", "labels"};
+
+// What a manager's row keeps of `info`, in the order of kDetails.
+std::array<std::string, 8> details_of(const json::Value& info) {
+  return {limited(info, "version", 2048),
+          limited(info, "revision", 255),
+          limited(info, "platform", 255),
+          limited(info, "architecture", 255),
+          executor_name(info),
+          json::Value::object({{"gpus", info["config"]["gpus"].string_or("")}}).dump(),
+          object_or_empty(info["features"]).dump(),
+          object_or_empty(info["labels"]).dump()};
+}
 
 // The grace of replaced tokens ends when every manager seen lately has come with the new one.
 base::Status end_grace(Transaction& tx, const Runner& runner, std::string_view digest, std::int64_t now) {
@@ -79,8 +97,10 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
   auto row = API_TRY(
       tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
   if (!row) {
-    API_CHECK(tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?)",
-                         {runner.id, system_id, now}));
+    API_CHECK(
+        tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?) ON CONFLICT "
+                   "(runner_id, system_id) DO NOTHING",
+                   {runner.id, system_id, now}));
     API_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE runner_id = ?", {runner.id}));
   }
   API_CHECK(note_sighting(tx, row, runner.id, system_id, contact, now));
@@ -91,14 +111,14 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
                  {now, contact.ip_address, contact.digest.empty() ? Bind(nullptr) : Bind(contact.digest),
                   contact.polling, runner.id, system_id}));
   if (contact.info.is_object()) {
-    const auto& info = contact.info;
+    Binds binds;
+    for (auto& detail : details_of(contact.info)) binds.emplace_back(std::move(detail));
+    binds.emplace_back(runner.id);
+    binds.emplace_back(system_id);
     API_CHECK(tx.execute(
-        "UPDATE runner_managers SET version = ?, revision = ?, platform = ?, architecture = ?, executor = ?, config = "
-        "?, features = ?, labels = ? WHERE runner_id = ? AND system_id = ?",
-        {limited(info, "version", 2048), limited(info, "revision", 255), limited(info, "platform", 255),
-         limited(info, "architecture", 255), executor_name(info),
-         json::Value::object({{"gpus", info["config"]["gpus"].string_or("")}}).dump(),
-         object_or_empty(info["features"]).dump(), object_or_empty(info["labels"]).dump(), runner.id, system_id}));
+        "UPDATE runner_managers SET version = ?, revision = ?, platform = ?, architecture = ?, executor = ?, "
+        "config = ?, features = ?, labels = ? WHERE runner_id = ? AND system_id = ?",
+        binds));
   }
   if (!contact.digest.empty() && runner.rotating) API_CHECK(end_grace(tx, runner, contact.digest, now));
   row = API_TRY(
@@ -106,14 +126,24 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
   return manager_from(*row);
 }
 
-base::Status touch_contact(Transaction& tx, std::int64_t runner_id, std::optional<std::int64_t> manager_id,
-                           std::string_view ip_address, std::int64_t now) {
-  FR_CHECK(tx.execute("UPDATE runners SET contacted_at = ? WHERE id = ?", {now, runner_id}));
-  if (manager_id) {
-    FR_CHECK(tx.execute("UPDATE runner_managers SET contacted_at = ?, ip_address = ? WHERE id = ?",
-                        {now, ip_address, *manager_id}));
+base::Result<std::optional<std::int64_t>> unchanged_manager(Transaction& tx, const Runner& runner,
+                                                            const Contact& contact, std::int64_t now) {
+  if (runner.rotating || !runner.creation_finished || runner.contacted_at.value_or(0) < now - kFreshContact) {
+    return std::nullopt;
   }
-  return {};
+  const auto row = FR_TRY(tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?",
+                                       {runner.id, contact.system_id.value_or(std::string(kLegacySystemId))}));
+  if (!row || row->text("creation_state") != "finished" || row->integer("contacted_at") < now - kFreshContact ||
+      row->text("ip_address") != contact.ip_address || row->text("last_digest") != contact.digest) {
+    return std::nullopt;
+  }
+  if (contact.info.is_object()) {
+    const auto details = details_of(contact.info);
+    for (std::size_t i = 0; i < details.size(); ++i) {
+      if (row->text(kDetails[i]) != details[i]) return std::nullopt;
+    }
+  }
+  return row->integer("id");
 }
 
 } // namespace coordinator::model

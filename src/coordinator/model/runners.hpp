@@ -88,9 +88,9 @@ struct Contact {
 Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& runner, const Contact& contact);
 // What a verify or job request brings, taken from its parameters.
 Contact contact_from(const Call& call, const Authenticated& authenticated, bool polling);
-// The contact of a job's update or trace: times only.
-base::Status touch_contact(Transaction& tx, std::int64_t runner_id, std::optional<std::int64_t> manager_id,
-                           std::string_view ip_address, std::int64_t now);
+// The manager's id when it has polled lately and the contact says nothing new: noting the time is enough then.
+base::Result<std::optional<std::int64_t>> unchanged_manager(Transaction& tx, const Runner& runner,
+                                                            const Contact& contact, std::int64_t now);
 
 // 403, 422 "Runner is orphaned" or the runner: what every runner-facing call starts with. The token is the parameter
 // `token`, else the header RUNNER-TOKEN.

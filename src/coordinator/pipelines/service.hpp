@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,8 +43,10 @@ struct Created {
 
 class Service {
  public:
-  // `wake` is called after each commit that made jobs pending.
-  Service(App& app, std::function<void()> wake) : app_(app), wake_(std::move(wake)) {}
+  explicit Service(App& app) : app_(app) {}
+
+  // Published with each commit that made jobs pending.
+  static constexpr std::string_view kPendingJobs = "jobs";
 
   // nullopt with no error: no configuration file in the commit, filtered by workflow rules, or nothing to run (for a
   // push all three are normal); `why` then says which.
@@ -92,11 +93,12 @@ class Service {
   base::Status reset_dependents(Transaction& tx, const Row& job);
   base::Status cancel_redundant(Transaction& tx, std::int64_t pipeline_id, const NewPipeline& request);
   base::Status refresh_pipeline(Transaction& tx, std::int64_t pipeline_id, ci::Status status, bool started);
+  static base::Result<bool> goes_on(Transaction& tx, std::int64_t pipeline_id);
   void unpin_finished(std::int64_t project_id, std::int64_t pipeline_id);
-  void wake_after(Transaction& tx);
+  // Where several may write at once, what follows for a pipeline is decided by one of them at a time.
+  static base::Status hold(Transaction& tx, std::int64_t pipeline_id);
 
   App& app_;
-  std::function<void()> wake_;
 };
 
 } // namespace coordinator::pipelines

@@ -10,6 +10,13 @@
 namespace coordinator::queue {
 
 void Queue::housekeeping() {
+  // First: who has been heard of is not silent.
+  if (auto written = contacts_.flush(); !written)
+    base::log::error("cannot write contacts", {{"error", written.error().message()}});
+  auto running = app_.store.read(
+      [](Transaction& tx) { return tx.count("SELECT count(*) FROM jobs WHERE status IN ('running', 'canceling')"); });
+  if (running) running_ = *running;
+  if (!app_.store.leads("housekeeping")) return; // another process does the rest
   auto done = app_.store.write([&](Transaction& tx) -> base::Status {
     FR_CHECK(service_.start_scheduled(tx));
     FR_CHECK(reclaim(tx));
@@ -25,17 +32,16 @@ void Queue::housekeeping() {
 base::Status Queue::reclaim(Transaction& tx) {
   std::int64_t now = app_.now();
   if (now - born_ < kLostAfterSeconds * 1000) return {};
-  bool settled = now - born_ >= kAcknowledgeSeconds * 1000;
+  // Who could not reach a server that was away gets the whole time after its return.
+  std::int64_t silent = now - born_ >= kAcknowledgeSeconds * 1000 ? now - kAcknowledgeSeconds * 1000 : 0;
   auto rows =
-      FR_TRY(tx.query("SELECT j.id FROM jobs j LEFT JOIN runner_managers m ON m.id = j.manager_id WHERE "
+      FR_TRY(tx.query("SELECT j.id, j.losses FROM jobs j LEFT JOIN runner_managers m ON m.id = j.manager_id WHERE "
                       "j.status = 'pending' AND j.runner_id IS NOT NULL AND "
-                      "((? AND j.contacted_at < ?) OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
-                      {settled, now - kAcknowledgeSeconds * 1000, now - kLostAfterSeconds * 1000}));
-  if (losses_.size() > 10'000) losses_.clear();
+                      "(j.contacted_at < ? OR (j.contacted_at < ? AND m.contacted_at > j.contacted_at))",
+                      {silent, now - kLostAfterSeconds * 1000}));
   for (const Row& row : rows) {
     std::int64_t id = row.integer("id");
-    if (++losses_[id] >= kMostLosses) {
-      losses_.erase(id);
+    if (row.integer("losses") + 1 >= kMostLosses) {
       FR_CHECK(service_.finish(tx, id,
                                {.status = "failed", .failure_reason = "runner_provisioning_timeout", .exit_code = {}}));
       continue;
@@ -43,9 +49,10 @@ base::Status Queue::reclaim(Transaction& tx) {
     base::log::warning("nobody acknowledged a job that was handed out; it goes back to the queue",
                        {{"job", std::to_string(id)}});
     FR_CHECK(release(tx, id));
+    FR_CHECK(tx.execute("UPDATE jobs SET losses = losses + 1 WHERE id = ?", {id}));
   }
-  if (!rows.empty()) tx.after_commit([this] { wake(); });
-  return {};
+  if (rows.empty()) return {};
+  return tx.publish(pipelines::Service::kPendingJobs);
 }
 
 base::Status Queue::end_overdue(Transaction& tx) {

@@ -17,87 +17,6 @@ ci::Variables unseal_variables(const App& app, const std::optional<std::string>&
   return value ? ci::variables_from_json(*value) : ci::Variables();
 }
 
-struct Dependencies {
-  json::Value list = json::Value::array();
-  ci::Variables dotenv;
-  bool missing = false; // an artifact that was asked for by name is gone
-};
-
-// The jobs whose artifacts this one gets, with what they left; the token is that of the job that downloads.
-base::Result<Dependencies> dependencies(Transaction& tx, pipelines::Service& service, const PayloadRequest& request,
-                                        const ci::Job& job) {
-  Dependencies result;
-  auto rows = FR_TRY(
-      tx.query("SELECT j.id, j.name, j.stage_idx, j.dotenv, j.erased_at, j.artifacts_expire_at, a.filename, a.size "
-               "FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id AND a.file_type = 'archive' "
-               "WHERE j.pipeline_id = ? AND j.retried = 0 ORDER BY j.stage_idx, j.id",
-               {request.pipeline.integer("id")}));
-  std::vector<ci::Job> all;
-  for (const Row& row : rows) { // what the rule looks at
-    ci::Job& other = all.emplace_back();
-    other.name = row.text("name");
-    other.stage_index = static_cast<int>(row.integer("stage_idx"));
-  }
-  std::vector<std::string> wanted = ci::artifact_sources(job, all);
-  bool explicitly = job.dependencies.has_value() || job.needs.has_value();
-  for (const std::string& name : wanted) {
-    for (const Row& row : rows) {
-      if (row.text("name") != name) continue;
-      if (auto dotenv = row.optional_text("dotenv")) {
-        auto values = json::parse(*dotenv);
-        if (values)
-          for (auto& variable : ci::variables_from_json(*values)) result.dotenv.push_back(std::move(variable));
-      }
-      auto file = row.optional_text("filename");
-      if (!file) {
-        // Named, and what it left has expired or was erased. (A job that never uploaded anything is fine.)
-        auto expires = row.optional_integer("artifacts_expire_at");
-        if (explicitly && (!row.is_null("erased_at") || (expires && *expires <= service.app().now())))
-          result.missing = true;
-        continue;
-      }
-      result.list.push_back(json::Value::object(
-          {{"id", row.integer("id")},
-           {"name", name},
-           {"token", request.token.reveal()},
-           {"artifacts_file", json::Value::object({{"filename", *file}, {"size", row.integer("size")}})}}));
-    }
-  }
-  return result;
-}
-
-base::Result<json::Value> job_info(Transaction& tx, const App& app, const PayloadRequest& request) {
-  const Row& job = request.job;
-  auto space = FR_TRY(model::find_namespace(tx, request.project.namespace_id));
-  std::int64_t root = space && !space->chain.empty() ? space->chain.front() : request.project.namespace_id;
-  bool instance = request.runner.type == RunnerType::kInstance;
-  std::int64_t running =
-      FR_TRY(tx.count("SELECT count(*) FROM jobs j JOIN runners r ON r.id = j.runner_id WHERE j.project_id = ? "
-                      "AND j.status IN ('running', 'canceling') AND r.type = 'instance_type'",
-                      {request.project.id}));
-  std::int64_t depth = FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE status = 'pending' AND runner_id IS NULL"));
-  double waited = static_cast<double>(app.now() - job.optional_integer("queued_at").value_or(app.now())) / 1000.0;
-  return json::Value::object(
-      {{"id", job.integer("id")},
-       {"name", job.text("name")},
-       {"stage", job.text("stage")},
-       {"pipeline_id", request.pipeline.integer("id")},
-       {"project_id", request.project.id},
-       {"project_name", request.project.name},
-       {"project_full_path", request.project.full_path},
-       {"namespace_id", request.project.namespace_id},
-       {"root_namespace_id", root},
-       {"organization_id", 1},
-       {"instance_id", app.url},
-       {"instance_uuid", app.url},
-       {"user_id", job.integer("user_id")},
-       {"scoped_user_id", nullptr},
-       {"time_in_queue_seconds", waited},
-       {"project_jobs_running_on_instance_runners_count", instance ? std::to_string(running) : std::string("+Inf")},
-       {"queue_size", depth},
-       {"queue_depth", 1}});
-}
-
 json::Value git_info(const App& app, const PayloadRequest& request, const ci::Variables& variables) {
   const Row& pipeline = request.pipeline;
   bool tag = pipeline.text("ref_type") == "tag";
@@ -180,12 +99,105 @@ std::string missing_feature(const ci::Job& job, const json::Value& features) {
   return "";
 }
 
-base::Result<BuiltPayload> build_payload(Transaction& tx, pipelines::Service& service, const PayloadRequest& request) {
+base::Result<PayloadBuilder::Shared*> PayloadBuilder::shared(const PayloadRequest& request) {
+  std::int64_t id = request.pipeline.integer("id");
+  auto known = pipelines_.find(id);
+  if (known != pipelines_.end()) return &known->second;
+  Shared common;
+  common.context = FR_TRY(service_.context(tx_, request.project, request.pipeline));
+  auto space = FR_TRY(model::find_namespace(tx_, request.project.namespace_id));
+  common.root_namespace = space && !space->chain.empty() ? space->chain.front() : request.project.namespace_id;
+  return &pipelines_.emplace(id, std::move(common)).first->second;
+}
+
+// The jobs whose artifacts this one gets, with what they left; the token is that of the job that downloads.
+base::Result<PayloadBuilder::Dependencies> PayloadBuilder::dependencies(const PayloadRequest& request, Shared& common,
+                                                                        const ci::Job& job) {
+  Dependencies result;
+  bool explicitly = job.dependencies.has_value() || job.needs.has_value();
+  if (!explicitly && job.stage_index == 0) return result; // nothing comes before it
+  if (!common.jobs)
+    common.jobs = FR_TRY(
+        tx_.query("SELECT j.id, j.name, j.stage_idx, j.dotenv, j.erased_at, j.artifacts_expire_at, a.filename, a.size "
+                  "FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id AND a.file_type = 'archive' "
+                  "WHERE j.pipeline_id = ? AND j.retried = 0 ORDER BY j.stage_idx, j.id",
+                  {request.pipeline.integer("id")}));
+  std::vector<ci::Job> all;
+  for (const Row& row : *common.jobs) { // what the rule looks at
+    ci::Job& other = all.emplace_back();
+    other.name = row.text("name");
+    other.stage_index = static_cast<int>(row.integer("stage_idx"));
+  }
+  std::vector<std::string> wanted = ci::artifact_sources(job, all);
+  for (const std::string& name : wanted) {
+    for (const Row& row : *common.jobs) {
+      if (row.text("name") != name) continue;
+      if (auto dotenv = row.optional_text("dotenv")) {
+        auto values = json::parse(*dotenv);
+        if (values)
+          for (auto& variable : ci::variables_from_json(*values)) result.dotenv.push_back(std::move(variable));
+      }
+      auto file = row.optional_text("filename");
+      if (!file) {
+        // Named, and what it left has expired or was erased. (A job that never uploaded anything is fine.)
+        auto expires = row.optional_integer("artifacts_expire_at");
+        if (explicitly && (!row.is_null("erased_at") || (expires && *expires <= service_.app().now())))
+          result.missing = true;
+        continue;
+      }
+      result.list.push_back(json::Value::object(
+          {{"id", row.integer("id")},
+           {"name", name},
+           {"token", request.token.reveal()},
+           {"artifacts_file", json::Value::object({{"filename", *file}, {"size", row.integer("size")}})}}));
+    }
+  }
+  return result;
+}
+
+json::Value PayloadBuilder::job_info(const PayloadRequest& request, const Shared& common) const {
+  const Row& job = request.job;
+  const App& app = service_.app();
+  bool instance = request.runner.type == RunnerType::kInstance;
+  double waited = static_cast<double>(app.now() - job.optional_integer("queued_at").value_or(app.now())) / 1000.0;
+  return json::Value::object({{"id", job.integer("id")},
+                              {"name", job.text("name")},
+                              {"stage", job.text("stage")},
+                              {"pipeline_id", request.pipeline.integer("id")},
+                              {"project_id", request.project.id},
+                              {"project_name", request.project.name},
+                              {"project_full_path", request.project.full_path},
+                              {"namespace_id", request.project.namespace_id},
+                              {"root_namespace_id", common.root_namespace},
+                              {"organization_id", 1},
+                              {"instance_id", app.url},
+                              {"instance_uuid", app.url},
+                              {"user_id", job.integer("user_id")},
+                              {"scoped_user_id", nullptr},
+                              {"time_in_queue_seconds", waited},
+                              {"project_jobs_running_on_instance_runners_count",
+                               instance ? std::to_string(request.project_load) : std::string("+Inf")},
+                              {"queue_size", request.queue_size},
+                              {"queue_depth", 1}});
+}
+
+base::Result<ci::UserFacts> PayloadBuilder::user(std::int64_t id, const ci::UserFacts& fallback) {
+  auto known = users_.find(id);
+  if (known == users_.end()) {
+    std::optional<ci::UserFacts> facts;
+    if (auto found = FR_TRY(model::find_user(tx_, id)))
+      facts = {.id = found->id, .login = found->username, .name = found->name, .email = found->email};
+    known = users_.emplace(id, std::move(facts)).first;
+  }
+  return known->second.value_or(fallback);
+}
+
+base::Result<BuiltPayload> PayloadBuilder::build(const PayloadRequest& request) {
   const Row& row = request.job;
-  App& app = service.app();
-  auto job = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row.text("definition")))));
-  auto context = FR_TRY(service.context(tx, request.project, request.pipeline));
-  Dependencies needed = FR_TRY(dependencies(tx, service, request, job));
+  App& app = service_.app();
+  const ci::Job& job = request.definition;
+  Shared& common = *FR_TRY(shared(request));
+  Dependencies needed = FR_TRY(dependencies(request, common, job));
   if (needed.missing) return BuiltPayload{.payload = {}, .refusal = "missing_dependency_failure"};
 
   ci::JobFacts facts;
@@ -195,16 +207,14 @@ base::Result<BuiltPayload> build_payload(Transaction& tx, pipelines::Service& se
   facts.runner = {.id = request.runner.id, .description = request.runner.description, .tags = request.runner.tag_list};
   facts.dotenv = std::move(needed.dotenv);
   facts.job_run = unseal_variables(app, row.optional_text("variables_sealed"));
-  facts.user = context.user;
-  if (auto user = FR_TRY(model::find_user(tx, row.integer("user_id"))))
-    facts.user = {.id = user->id, .login = user->username, .name = user->name, .email = user->email};
-  ci::Variables variables = FR_TRY(ci::job_variables(job, context, facts));
+  facts.user = FR_TRY(user(row.integer("user_id"), common.context.user));
+  ci::Variables variables = FR_TRY(ci::job_variables(job, common.context, facts));
 
   json::Value payload = json::Value::object(
       {{"id", row.integer("id")},
        {"token", request.token.reveal()},
        {"allow_git_fetch", request.project.git_strategy != "clone"},
-       {"job_info", FR_TRY(job_info(tx, app, request))},
+       {"job_info", job_info(request, common)},
        {"git_info", git_info(app, request, variables)},
        {"runner_info", json::Value::object({{"timeout", request.timeout_seconds}, {"uuid", ""}})},
        {"inputs", json::Value::array()},
@@ -214,7 +224,7 @@ base::Result<BuiltPayload> build_payload(Transaction& tx, pipelines::Service& se
        {"image", ci::image_json(job)},
        {"services", ci::services_json(job)},
        {"artifacts", ci::artifacts_json(job)},
-       {"cache", ci::cache_json(job, context.project, request.pipeline.boolean("protected"))},
+       {"cache", ci::cache_json(job, common.context.project, request.pipeline.boolean("protected"))},
        {"credentials", json::Value::array()},
        {"dependencies", std::move(needed.list)},
        {"features", json::Value::object({{"trace_sections", true},

@@ -3,120 +3,68 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <chrono>
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
-#include "ci/status.hpp"
-#include "coordinator/model/settings.hpp"
-#include "coordinator/queue/payload.hpp"
-#include "coordinator/vault.hpp"
 
 namespace coordinator::queue {
 namespace {
 
-// Pending jobs that no runner has, by what decides who may take them. Few, however many jobs wait.
-struct Group {
-  std::int64_t project_id = 0;
-  bool is_protected = false;
-  std::vector<std::string> tags;
-  std::int64_t first = 0; // lowest job id
-};
+constexpr std::size_t kBatch = 32; // hand-overs of one transaction: others wait for the writer meanwhile
+constexpr std::int64_t kTendSeconds = 1; // of the machine's own clock: clients go away in real time
+constexpr std::size_t kFeatureSets = 1000;
 
-base::Result<std::vector<Group>> pending_groups(Transaction& tx) {
-  std::vector<Group> groups;
-  for (const Row& row : FR_TRY(
-           tx.query("SELECT project_id, protected, tag_list, min(id) AS first FROM jobs WHERE status = 'pending' AND "
-                    "runner_id IS NULL GROUP BY project_id, protected, tag_list")))
-    groups.push_back({.project_id = row.integer("project_id"),
-                      .is_protected = row.boolean("protected"),
-                      .tags = tags_of(row),
-                      .first = row.integer("first")});
-  return groups;
-}
-
-// Whether the runner may take jobs of a group; remembers what it learnt about projects.
-class Eligibility {
- public:
-  explicit Eligibility(model::Runner runner) : runner_(std::move(runner)) {}
-  base::Result<bool> operator()(Transaction& tx, const Group& group) {
-    if (!runner_.active || !accepts(runner_, group.is_protected, group.tags)) return false;
-    auto known = served_.find(group.project_id);
-    if (known != served_.end()) return known->second;
-    auto project = FR_TRY(model::find_project(tx, group.project_id));
-    bool serves = project && FR_TRY(model::runner_serves_project(tx, runner_, *project));
-    served_.emplace(group.project_id, serves);
-    return serves;
-  }
-  base::Result<bool> any(Transaction& tx, const std::vector<Group>& groups) {
-    for (const Group& group : groups)
-      if (FR_TRY((*this)(tx, group))) return true;
-    return false;
-  }
-
- private:
-  model::Runner runner_;
-  std::map<std::int64_t, bool> served_;
-};
-
-// Jobs of each project that instance runners work on, or have been handed. Two halves, each with an index of its own.
-base::Result<std::map<std::int64_t, std::int64_t>> busy_on_instance_runners(Transaction& tx) {
-  std::map<std::int64_t, std::int64_t> busy;
-  for (std::string_view which : {"j.status IN ('running', 'canceling')", "j.status = 'pending'"})
-    for (const Row& row : FR_TRY(tx.query(
-             fmt::format("SELECT j.project_id, count(*) AS jobs FROM jobs j JOIN runners r ON r.id = j.runner_id WHERE "
-                         "{} AND r.type = 'instance_type' GROUP BY j.project_id",
-                         which))))
-      busy[row.integer("project_id")] += row.integer("jobs");
-  return busy;
-}
-
-net::Response no_content(const std::string& version, const std::string& request_id) {
+net::Response no_content(const std::string& version, const std::string& request_id, bool token_replaced) {
   Reply reply = empty_reply(204);
   reply.headers.set("X-GitLab-Last-Update", version);
   reply.headers.set("X-Request-Id", request_id);
+  // Our own agents fetch the new one at once, so that the old one soon counts no more.
+  if (token_replaced) reply.headers.set("X-Forerunner-Token-Replaced", "1");
   return reply;
 }
 
 } // namespace
 
-std::vector<std::string> tags_of(const Row& job) {
-  std::vector<std::string> tags;
-  auto value = json::parse(job.text("tag_list"));
-  if (value && value->is_array())
-    for (const auto& tag : value->as_array()) tags.push_back(tag.string_or(""));
-  return tags;
-}
-
 bool accepts(const model::Runner& runner, bool is_protected, const std::vector<std::string>& tags) {
-  if (runner.ref_protected && !is_protected) return false;
-  if (tags.empty()) return runner.run_untagged;
-  return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
-    return std::find(runner.tag_list.begin(), runner.tag_list.end(), tag) != runner.tag_list.end();
-  });
+  Reach reach{.type = runner.type,
+              .owners = {},
+              .active = runner.active,
+              .run_untagged = runner.run_untagged,
+              .ref_protected = runner.ref_protected,
+              .tags = runner.tag_list};
+  std::ranges::sort(reach.tags);
+  return reach.accepts(is_protected, tags);
 }
 
 Queue::Queue(pipelines::Service& service)
     : service_(service),
       app_(service.app()),
       born_(app_.now()),
+      contacts_(app_),
       instance_(base::random_hex(16)),
+      pending_jobs_(app_.store.subscribe(
+          std::string(pipelines::Service::kPendingJobs), [this](const std::string&) { wake(); },
+          [this] { look_at_everything(); })),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 Queue::~Queue() { stop(); }
 
 void Queue::stop() {
-  std::deque<Waiter> waiters;
   {
     std::lock_guard lock(mutex_);
+    if (stopped_) return;
     stopped_ = true;
-    waiters.swap(waiters_);
   }
-  for (Waiter& waiter : waiters) waiter.responder.send(no_content(version(), waiter.poller.request_id));
   thread_.request_stop();
   changed_.notify_all();
-  if (thread_.joinable() && thread_.get_id() != std::this_thread::get_id()) thread_.join();
+  if (thread_.joinable()) thread_.join();
+  for (Arrival& arrival : arrivals_)
+    arrival.waiter.responder.send(no_content(version(), arrival.waiter.request_id, false));
+  arrivals_.clear();
+  for (std::uint64_t ticket : waiters_.all()) send_away(ticket);
+  if (auto written = contacts_.flush(); !written)
+    base::log::error("cannot write contacts", {{"error", written.error().message()}});
 }
 
 std::string Queue::version() const {
@@ -128,220 +76,203 @@ void Queue::wake() {
   {
     std::lock_guard lock(mutex_);
     ++version_;
+    woken_ = true;
   }
   changed_.notify_all();
 }
 
-// --- assignment ---------------------------------------------------------------------------------------------------
-
-base::Result<std::optional<json::Value>> Queue::acquire(const Poller& poller) {
-  // Most polls find nothing: they must not take the writer's lock.
-  bool worth = FR_TRY(app_.store.read([&](Transaction& tx) -> base::Result<bool> {
-    auto groups = FR_TRY(pending_groups(tx));
-    if (groups.empty()) return false;
-    auto runner = FR_TRY(model::find_runner(tx, poller.runner.id));
-    return runner && FR_TRY(Eligibility(*runner).any(tx, groups));
-  }));
-  if (!worth) return std::optional<json::Value>();
-  json::Value payload;
-  auto picked = FR_TRY(app_.store.write([&](Transaction& tx) { return pick(tx, poller, payload); }));
-  if (!picked) return std::optional<json::Value>();
-  return std::optional(std::move(payload));
+void Queue::runner_changed(std::int64_t runner_id) {
+  {
+    std::lock_guard lock(mutex_);
+    ++version_;
+    woken_ = true;
+    changed_runners_.insert(runner_id);
+  }
+  changed_.notify_all();
 }
 
-base::Result<std::optional<std::int64_t>> Queue::pick(Transaction& tx, const Poller& poller, json::Value& payload) {
-  // The runner may have been edited or deleted while its request waited.
-  auto runner = FR_TRY(model::find_runner(tx, poller.runner.id));
-  if (!runner || !runner->active) return std::optional<std::int64_t>();
-  Poller present = poller;
-  present.runner = *runner;
-  Eligibility eligible(*runner);
-  bool fair = runner->type == RunnerType::kInstance &&
-              !FR_TRY(model::setting_flag(tx, "ci_queueing_disaster_recovery_disable_fair_scheduling"));
-  std::set<std::int64_t> dropped;
-  while (true) {
-    // Instance runners: the project with the fewest jobs on them first (fair use); others: first come.
-    auto busy = fair ? FR_TRY(busy_on_instance_runners(tx)) : std::map<std::int64_t, std::int64_t>();
-    std::optional<std::pair<std::int64_t, Group>> best;
-    for (Group& group : FR_TRY(pending_groups(tx))) {
-      if (!FR_TRY(eligible(tx, group))) continue;
-      std::int64_t load = busy[group.project_id];
-      if (!best || std::pair(load, group.first) < std::pair(best->first, best->second.first))
-        best.emplace(load, std::move(group));
+void Queue::look_at_everything() {
+  {
+    std::lock_guard lock(mutex_);
+    all_runners_changed_ = true;
+  }
+  wake();
+}
+
+std::shared_ptr<const json::Value> Queue::intern(const json::Value& features) {
+  std::string key = features.dump();
+  std::lock_guard lock(mutex_);
+  if (features_.size() > kFeatureSets)
+    std::erase_if(features_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = features_[std::move(key)];
+  auto value = known.lock();
+  if (!value) known = value = std::make_shared<const json::Value>(features);
+  return value;
+}
+
+void Queue::request(Poller poller, net::Responder responder, std::int64_t seconds) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopped_) {
+      arrivals_.push_back({.waiter = {.runner_id = poller.runner_id,
+                                      .manager_id = poller.manager_id,
+                                      .features = std::move(poller.features),
+                                      .request_id = std::move(poller.request_id),
+                                      .token_replaced = poller.token_replaced,
+                                      .responder = std::move(responder),
+                                      .until = app_.now() + seconds * 1000,
+                                      .line = nullptr},
+                           .reach = std::move(poller.reach)});
+      if (arrivals_.size() == 1) changed_.notify_all();
+      return;
     }
-    if (!best) return std::optional<std::int64_t>();
-    auto job = FR_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ?", {best->second.first}));
-    auto project = FR_TRY(model::find_project(tx, best->second.project_id));
-    if (!job || !project) return base::fail(base::ErrorKind::kInternal, "a pending job without its project");
-    if (FR_TRY(hand_over(tx, present, *job, *project, payload))) return std::optional(job->integer("id"));
-    if (!dropped.insert(job->integer("id")).second)
-      return base::fail(base::ErrorKind::kInternal, "a job that cannot be handed over stays pending");
+  }
+  responder.send(no_content(version(), poller.request_id, poller.token_replaced));
+}
+
+// --- the queue's thread ---------------------------------------------------------------------------------------------
+
+void Queue::run(const std::stop_token& stop) {
+  next_housekeeping_ = app_.now() + kHousekeepingSeconds * 1000;
+  while (!stop.stop_requested()) {
+    std::vector<Arrival> arrivals;
+    std::set<std::int64_t> changed_runners;
+    bool woken = false;
+    bool all = false;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, stop, std::chrono::seconds(kTendSeconds),
+                        [&] { return woken_ || !arrivals_.empty() || app_.now() >= next_housekeeping_; });
+      if (stop.stop_requested()) return;
+      std::swap(arrivals, arrivals_);
+      std::swap(changed_runners, changed_runners_);
+      std::swap(woken, woken_);
+      std::swap(all, all_runners_changed_);
+    }
+    std::vector<std::uint64_t> impatient; // those that only ask
+    std::int64_t now = app_.now();
+    for (Arrival& arrival : arrivals) {
+      bool asks = arrival.waiter.until <= now;
+      std::uint64_t ticket = waiters_.add(std::move(arrival.waiter), arrival.reach);
+      if (asks) impatient.push_back(ticket);
+    }
+    if (all) changed_runners = waiters_.runners();
+    if (!changed_runners.empty()) look_at_runners(changed_runners);
+    if (woken) nothing_pending_ = false;
+    if (woken || !arrivals.empty()) assign();
+    for (std::uint64_t ticket : impatient) send_away(ticket);
+    tend();
+    waiting_ = waiters_.size();
   }
 }
 
-// False when the job had to be dropped instead; the scan goes on.
-base::Result<bool> Queue::hand_over(Transaction& tx, const Poller& poller, const Row& job,
-                                    const model::Project& project, json::Value& payload) {
-  std::int64_t id = job.integer("id");
-  auto drop = [&](std::string reason) -> base::Result<bool> {
-    FR_CHECK(service_.finish(tx, id, {.status = "failed", .failure_reason = std::move(reason), .exit_code = {}}));
-    return false;
-  };
-  if (!project.builds_enabled) return drop("builds_disabled");
-  auto user = FR_TRY(tx.query_one("SELECT state FROM users WHERE id = ?", {job.integer("user_id")}));
-  if (user && user->text("state") != "active") return drop("user_blocked");
-  auto pipeline = FR_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ?", {job.integer("pipeline_id")}));
-  auto value = json::parse(job.text("definition"));
-  auto definition = value ? ci::job_from_json(*value) : base::Result<ci::Job>(base::fail(std::move(value.error())));
-  if (!pipeline || !definition) return drop("scheduler_failure");
-  if (!missing_feature(*definition, poller.features).empty()) return drop("runner_unsupported");
-
-  std::int64_t timeout = definition->timeout_seconds.value_or(project.build_timeout);
-  if (poller.runner.maximum_timeout) timeout = std::min(timeout, *poller.runner.maximum_timeout);
-  base::Secret token("glcbt-64_" + base::random_token(20));
-  auto built = build_payload(tx, service_,
-                             {.job = job,
-                              .pipeline = *pipeline,
-                              .project = project,
-                              .runner = poller.runner,
-                              .token = token,
-                              .timeout_seconds = timeout});
-  if (!built) {
-    base::log::error("cannot build the payload of a job",
-                     {{"job", std::to_string(id)}, {"error", built.error().message()}});
-    return drop("scheduler_failure");
-  }
-  if (!built->refusal.empty()) return drop(built->refusal);
-
+// What wants looking at from time to time.
+void Queue::tend() {
+  std::int64_t passed = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
   std::int64_t now = app_.now();
-  bool two_phase = poller.features["two_phase_job_commit"].bool_or(false);
-  FR_CHECK(tx.execute(
-      "UPDATE jobs SET status = ?, runner_id = ?, manager_id = ?, runner_features = ?, token_digest = ?, timeout = ?, "
-      "handed_out_at = ?, contacted_at = ?, updated_at = ?, started_at = CASE WHEN ? THEN NULL ELSE ? END, "
-      "trace_size = 0 WHERE id = ? AND status = 'pending' AND runner_id IS NULL",
-      {two_phase ? "pending" : "running", poller.runner.id, poller.manager.id, poller.features.dump(),
-       token_digest(token.reveal()), timeout, now, now, now, two_phase, now, id}));
-  if (!two_phase) FR_CHECK(service_.started(tx, job.integer("pipeline_id")));
-  payload = std::move(built->payload);
-  return true;
+  if (passed < next_tending_ && now < next_housekeeping_) return;
+  next_tending_ = passed + kTendSeconds * 1000;
+  for (std::uint64_t ticket : waiters_.over(now)) send_away(ticket);
+  if (now < next_housekeeping_) return;
+  next_housekeeping_ = now + kHousekeepingSeconds * 1000;
+  housekeeping();
+  nothing_pending_ = false;
+  assign();
 }
 
-void Queue::answer(const Poller& poller, const net::Responder& responder, const json::Value& payload) {
-  if (responder.disconnected()) return give_back(payload);
-  Reply reply = json_reply(201, payload);
-  reply.headers.set("X-Request-Id", poller.request_id);
-  responder.send(std::move(reply));
+void Queue::send_away(std::uint64_t ticket) {
+  if (auto waiter = waiters_.take(ticket))
+    waiter->responder.send(no_content(version(), waiter->request_id, waiter->token_replaced));
+}
+
+void Queue::look_at_runners(const std::set<std::int64_t>& runners) {
+  for (std::int64_t id : runners) {
+    auto tickets = waiters_.of_runner(id);
+    if (tickets.empty()) continue;
+    auto reach = app_.store.read([&](Transaction& tx) -> base::Result<std::optional<Reach>> {
+      auto runner = FR_TRY(model::find_runner(tx, id));
+      if (!runner) return std::optional<Reach>();
+      return std::optional(FR_TRY(reach_of(tx, *runner)));
+    });
+    if (!reach) base::log::error("cannot look at a runner", {{"error", reach.error().message()}});
+    for (std::uint64_t ticket : tickets) {
+      if (reach && *reach) {
+        waiters_.move(ticket, **reach);
+      } else {
+        send_away(ticket); // deleted: its next request is told so
+      }
+    }
+  }
+}
+
+void Queue::assign() {
+  if (nothing_pending_) return;
+  while (assign_some()) {
+  }
+}
+
+// True when there may be more to hand out.
+bool Queue::assign_some() {
+  if (waiters_.size() == 0) return false;
+  // Most looks find nothing: they must not take the writer's lock.
+  auto possible = app_.store.read([&](Transaction& tx) -> base::Result<bool> {
+    if (FR_TRY(tx.count("SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 'pending' AND runner_id IS NULL "
+                        "LIMIT 1) AS one")) == 0) {
+      nothing_pending_ = true;
+      return false;
+    }
+    return Assignment(tx, service_, waiters_).possible();
+  });
+  if (!possible) base::log::error("cannot look for jobs", {{"error", possible.error().message()}});
+  if (!possible || !*possible) return false;
+  std::vector<Assignment::Handed> handed;
+  std::set<std::int64_t> outdated;
+  auto more = app_.store.write_shared([&](Transaction& tx) -> base::Result<bool> {
+    Assignment assignment(tx, service_, waiters_);
+    bool left = FR_TRY(assignment.run(kBatch));
+    handed = std::move(assignment.handed);
+    outdated = std::move(assignment.outdated);
+    return left;
+  });
+  if (!more) {
+    base::log::error("cannot hand out jobs", {{"error", more.error().message()}});
+    return false;
+  }
+  for (const auto& one : handed) answer(one);
+  look_at_runners(outdated);
+  return (*more && !handed.empty()) || !outdated.empty();
+}
+
+void Queue::answer(const Assignment::Handed& handed) {
+  auto waiter = waiters_.take(handed.ticket);
+  if (!waiter || waiter->responder.disconnected()) return give_back(handed);
+  Reply reply = json_reply(201, handed.payload);
+  reply.headers.set("X-Request-Id", waiter->request_id);
+  waiter->responder.send(std::move(reply));
 }
 
 // The runner went away between asking and being answered.
-void Queue::give_back(const json::Value& payload) {
-  auto done = app_.store.write([&](Transaction& tx) -> base::Status {
+void Queue::give_back(const Assignment::Handed& handed) {
+  auto done = app_.store.write_shared([&](Transaction& tx) -> base::Status {
     auto job =
         FR_TRY(tx.query_one("SELECT id, pipeline_id FROM jobs WHERE id = ? AND token_digest = ? AND "
                             "acknowledged_at IS NULL AND status IN ('pending', 'running')",
-                            {payload["id"].integer_or(0), token_digest(payload["token"].string_or(""))}));
+                            {handed.job_id, handed.token_digest}));
     if (!job) return {};
-    FR_CHECK(release(tx, job->integer("id")));
+    FR_CHECK(release(tx, handed.job_id));
     FR_CHECK(service_.advance(tx, job->integer("pipeline_id")));
-    tx.after_commit([this] { wake(); });
-    return {};
+    return tx.publish(pipelines::Service::kPendingJobs);
   });
   if (!done) base::log::error("cannot take a job back", {{"error", done.error().message()}});
 }
 
 base::Status Queue::release(Transaction& tx, std::int64_t job_id) {
   FR_CHECK(
-      tx.execute("UPDATE jobs SET status = 'pending', runner_id = NULL, manager_id = NULL, token_digest = NULL, "
-                 "handed_out_at = NULL, started_at = NULL, runner_features = NULL, updated_at = ? WHERE id = ?",
+      tx.execute("UPDATE jobs SET status = 'pending', runner_id = NULL, manager_id = NULL, on_instance = 0, "
+                 "token_digest = NULL, handed_out_at = NULL, started_at = NULL, runner_features = NULL, updated_at = ? "
+                 "WHERE id = ?",
                  {app_.now(), job_id}));
   return {};
-}
-
-// --- waiting polls ------------------------------------------------------------------------------------------------
-
-void Queue::wait(Poller poller, net::Responder responder, const std::string& version, std::int64_t seconds) {
-  {
-    std::lock_guard lock(mutex_);
-    if (!stopped_) {
-      // What happened since the caller looked at the version is looked at again: 0 differs from every version.
-      bool fresh = version == fmt::format("{}{:016x}", instance_, version_);
-      waiters_.push_back({.poller = std::move(poller),
-                          .responder = std::move(responder),
-                          .until = app_.now() + seconds * 1000,
-                          .seen = fresh ? version_ : 0});
-      if (!fresh) changed_.notify_all();
-      return;
-    }
-  }
-  responder.send(no_content(version, poller.request_id));
-}
-
-void Queue::run(const std::stop_token& stop) {
-  std::int64_t next_housekeeping = app_.now() + kHousekeepingSeconds * 1000;
-  while (!stop.stop_requested()) {
-    std::deque<Waiter> ready;
-    {
-      std::unique_lock lock(mutex_);
-      auto due = [&](const Waiter& waiter) { return waiter.seen != version_; };
-      changed_.wait_for(lock, stop, std::chrono::seconds(1), [&] {
-        return std::any_of(waiters_.begin(), waiters_.end(), due) || app_.now() >= next_housekeeping;
-      });
-      if (stop.stop_requested()) break;
-      std::int64_t now = app_.now();
-      std::deque<Waiter> rest;
-      for (Waiter& waiter : waiters_) {
-        if (waiter.responder.disconnected()) continue;
-        bool move = due(waiter) || waiter.until <= now;
-        waiter.look = due(waiter);
-        waiter.seen = version_;
-        (move ? ready : rest).push_back(std::move(waiter));
-      }
-      waiters_ = std::move(rest);
-    }
-    serve(std::move(ready));
-    if (app_.now() >= next_housekeeping) {
-      housekeeping();
-      next_housekeeping = app_.now() + kHousekeepingSeconds * 1000;
-    }
-  }
-}
-
-// Answers who gets a job or has waited long enough; the others wait on, in their order.
-void Queue::serve(std::deque<Waiter> ready) {
-  if (ready.empty()) return;
-  std::set<std::int64_t> hopeful; // runners that may take some job that waits
-  auto looked = app_.store.read([&](Transaction& tx) -> base::Status {
-    auto groups = FR_TRY(pending_groups(tx));
-    std::set<std::int64_t> asked;
-    for (const Waiter& waiter : ready) {
-      std::int64_t id = waiter.poller.runner.id;
-      if (groups.empty() || !waiter.look || !asked.insert(id).second) continue;
-      auto runner = FR_TRY(model::find_runner(tx, id));
-      if (runner && FR_TRY(Eligibility(*runner).any(tx, groups))) hopeful.insert(id);
-    }
-    return {};
-  });
-  if (!looked) base::log::error("cannot look for jobs", {{"error", looked.error().message()}});
-  std::deque<Waiter> rest;
-  for (Waiter& waiter : ready) {
-    const Poller& poller = waiter.poller;
-    if (waiter.look && hopeful.contains(poller.runner.id)) {
-      auto payload = acquire(poller);
-      if (!payload) base::log::error("cannot look for a job", {{"error", payload.error().message()}});
-      if (payload && *payload) {
-        answer(poller, waiter.responder, **payload);
-        continue;
-      }
-      hopeful.erase(poller.runner.id); // nothing left for it
-    }
-    if (app_.now() >= waiter.until) {
-      waiter.responder.send(no_content(version(), poller.request_id));
-      continue;
-    }
-    rest.push_back(std::move(waiter));
-  }
-  std::lock_guard lock(mutex_);
-  waiters_.insert(waiters_.begin(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
 }
 
 } // namespace coordinator::queue

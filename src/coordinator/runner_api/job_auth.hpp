@@ -10,8 +10,12 @@ namespace coordinator {
 
 enum class AllowPending { kNo, kYes }; // handed out, not acknowledged yet
 
+// Which limit a call counts against (runner-tokens digest §15); kCounted: it has been, earlier in the same request.
+enum class JobCall { kEndpoint, kTrace, kCounted };
+
 // The job's row (all columns), when the presented token (parameter `token`, else header JOB-TOKEN) is its own and the
-// job is alive; 403 else, with Job-Status when the token is right.
-Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow);
+// job is alive; 403 else, with Job-Status when the token is right. 429 when the job calls too often.
+Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow,
+                              JobCall kind = JobCall::kEndpoint);
 
 } // namespace coordinator

@@ -25,55 +25,66 @@ constexpr std::size_t kPatchLimit = 8 << 20;
 // --- POST /jobs/request -------------------------------------------------------------------------------------------
 
 struct Request {
-  queue::Poller poller;
-  std::string last_update;
+  model::Runner runner;
+  model::Contact contact;
+  std::optional<std::int64_t> manager_id; // known, and nothing about it is new
+  queue::Reach reach;
   std::int64_t long_poll_seconds = 0;
   bool token_replaced = false; // by another host's rotation
 };
 
-Outcome<Request> read_request(Call& call) {
+Outcome<Request> read_request(Transaction& tx, Call& call) {
+  auto known = API_TRY(model::authenticate_runner(tx, call));
   Request result;
-  result.last_update = call.params.text("last_update").value_or("");
-  std::string key = token_digest(call.params.text("token").value_or("") + call.params.text("system_id").value_or(""));
-  API_CHECK(call.params.finish());
-  return call.app.store.write([&](Transaction& tx) -> Outcome<Request> {
-    // Counted for one manager, so that many of them may share a token.
-    auto limit = API_TRY(model::setting_integer(tx, "runner_jobs_request_api_limit"));
-    if (int wait = call.app.limiter.hit("jobs/request", key, limit, call.now()); wait > 0)
-      return std::unexpected(too_many_requests(wait));
-    auto known = API_TRY(model::authenticate_runner(tx, call));
-    result.poller.manager =
-        API_TRY(model::record_contact(tx, call.app, known.runner, model::contact_from(call, known, true)));
-    result.long_poll_seconds = API_TRY(model::setting_integer(tx, "long_poll_seconds"));
-    result.poller.runner = known.runner;
-    result.token_replaced = known.replaced();
-    result.poller.features = call.params.raw("info")["features"];
-    return result;
-  });
+  result.contact = model::contact_from(call, known, true);
+  // Counted for one manager, so that many of them may share a token.
+  auto limit = API_TRY(model::setting_integer(tx, "runner_jobs_request_api_limit"));
+  std::string key = fmt::format("{} {}", known.runner.id, result.contact.system_id.value_or("").substr(0, 64));
+  if (int wait = call.app.limiter.hit("jobs/request", key, limit, call.now()); wait > 0)
+    return std::unexpected(too_many_requests(wait));
+  result.manager_id = API_TRY(model::unchanged_manager(tx, known.runner, result.contact, call.now()));
+  result.reach = API_TRY(queue::reach_of(tx, known.runner));
+  result.long_poll_seconds = API_TRY(model::setting_integer(tx, "long_poll_seconds"));
+  result.token_replaced = known.replaced();
+  result.runner = std::move(known.runner);
+  return result;
+}
+
+// The manager's id. A contact that brings news is written now, else its time is noted.
+Outcome<std::int64_t> note_contact(const std::shared_ptr<Work>& work, Call& call, const Request& request) {
+  if (!request.manager_id) {
+    auto manager = API_TRY(call.app.store.write_shared([&](Transaction& tx) -> Outcome<model::Manager> {
+      return model::record_contact(tx, call.app, request.runner, request.contact);
+    }));
+    return manager.id;
+  }
+  work->queue.contacts().runner(request.runner.id, call.now());
+  work->queue.contacts().manager(*request.manager_id, call.now());
+  return *request.manager_id;
 }
 
 void request_job(const std::shared_ptr<Work>& work, const std::shared_ptr<Call>& call, net::Responder responder) {
-  auto request = read_request(*call);
+  if (responder.disconnected()) return; // it stood in line for too long
+  auto last_update = call->params.text("last_update").value_or("");
+  auto request = [&]() -> Outcome<Request> {
+    (void)call->params.text("token");
+    (void)call->params.text("system_id");
+    API_CHECK(call->params.finish());
+    return call->app.store.read([&](Transaction& tx) { return read_request(tx, *call); });
+  }();
   if (!request) return respond(*call, responder, std::move(request.error()));
-  queue::Poller& poller = request->poller;
-  poller.request_id = call->request_id;
-  // Before the scan, so that nothing that becomes pending meanwhile is slept through.
-  std::string version = work->queue.version();
-  auto nothing = [&] {
-    Reply reply = std::move(empty_reply(204)).header("X-GitLab-Last-Update", version);
-    // Our own agents fetch the new one at once, so that the old one soon counts no more.
-    if (request->token_replaced) (void)std::move(reply).header("X-Forerunner-Token-Replaced", "1");
-    respond(*call, responder, std::move(reply));
-  };
-  if (!poller.runner.active) return nothing();
-  if (request->last_update == version) {
-    if (request->long_poll_seconds <= 0 || request->token_replaced) return nothing();
-    return work->queue.wait(std::move(poller), std::move(responder), version, request->long_poll_seconds);
-  }
-  auto payload = work->queue.acquire(poller);
-  if (!payload) return respond(*call, responder, Reply(std::move(payload.error())));
-  if (*payload) return work->queue.answer(poller, responder, **payload);
-  nothing();
+  auto manager = note_contact(work, *call, *request);
+  if (!manager) return respond(*call, responder, std::move(manager.error()));
+  // A first request learns the value that later ones wait with. Those may wait whether it has changed meanwhile or not:
+  // they are looked at before. Who comes with a replaced token is to fetch the new one first.
+  bool may_wait = !last_update.empty() && request->runner.active && !request->token_replaced;
+  work->queue.request({.runner_id = request->runner.id,
+                       .manager_id = *manager,
+                       .reach = std::move(request->reach),
+                       .features = work->queue.intern(call->params.raw("info")["features"]),
+                       .request_id = call->request_id,
+                       .token_replaced = request->token_replaced},
+                      std::move(responder), may_wait ? request->long_poll_seconds : 0);
 }
 
 // --- PUT /jobs/:id ------------------------------------------------------------------------------------------------
@@ -82,16 +93,23 @@ Reply with_status(int code, std::string_view status) {
   return text_reply(code, std::to_string(code), "application/json").header("Job-Status", status);
 }
 
-std::int64_t update_interval(const std::shared_ptr<Work>& work, std::int64_t job_id, std::int64_t running) {
+std::int64_t update_interval(const std::shared_ptr<Work>& work, std::int64_t job_id) {
   // Somebody looks, or few jobs run: the log stays live and a cancellation arrives soon. Else spare the server.
-  return work->traces.watched(job_id) || running < 100 ? 3 : 30;
+  return work->traces.watched(job_id) || work->queue.running() < 100 ? 3 : 30;
+}
+
+void note_contact(const std::shared_ptr<Work>& work, const Call& call, const Row& job) {
+  auto& contacts = work->queue.contacts();
+  contacts.runner(job.integer("runner_id"), call.now());
+  if (auto manager = job.optional_integer("manager_id")) contacts.manager(*manager, call.now());
+  contacts.job(job.integer("id"), call.now());
 }
 
 base::Status acknowledge(Transaction& tx, const std::shared_ptr<Work>& work, const Row& job) {
   std::int64_t now = work->service.app().now();
   FR_CHECK(
       tx.execute("UPDATE jobs SET status = 'running', acknowledged_at = ?, started_at = ?, contacted_at = ?, "
-                 "updated_at = ? WHERE id = ?",
+                 "updated_at = ?, losses = 0 WHERE id = ?",
                  {now, now, now, now, job.integer("id")}));
   return work->service.started(tx, job.integer("pipeline_id"));
 }
@@ -141,16 +159,25 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
   auto id = call.path_id("id").value_or(0);
   std::string state = call.params.text("state").value_or("");
   API_CHECK(call.params.finish());
+  if (state == "running") {
+    // Most updates say that the job goes on: nothing to write.
+    auto status = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::string> {
+      auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes));
+      if (job.text("status") != "pending") note_contact(work, call, job);
+      return job.text("status");
+    }));
+    if (status != "pending") return with_status(200, status);
+  }
   std::optional<double> coverage;
   std::uint64_t log_size = 0;
   if (state == "success" || state == "failed") {
     coverage = find_coverage(work, call, id).value_or(std::nullopt);
     log_size = API_TRY(work->traces.size(id));
   }
-  return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
-    auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes));
-    API_CHECK(model::touch_contact(tx, job.integer("runner_id"), job.optional_integer("manager_id"),
-                                   call.request.remote_address, call.now()));
+  return call.app.store.write_shared([&](Transaction& tx) -> Outcome<Reply> {
+    auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes,
+                                        state == "running" ? JobCall::kCounted : JobCall::kEndpoint));
+    note_contact(work, call, job);
     std::string status = job.text("status");
     bool waiting = status == "pending";
     if (state == "pending") {
@@ -159,12 +186,8 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
       return with_status(200, status);
     }
     if (state == "running") {
-      if (waiting) {
-        API_CHECK(acknowledge(tx, work, job));
-        status = "running";
-      }
-      API_CHECK(tx.execute("UPDATE jobs SET contacted_at = ? WHERE id = ?", {call.now(), id}));
-      return with_status(200, status);
+      if (waiting) API_CHECK(acknowledge(tx, work, job));
+      return with_status(200, waiting ? "running" : status);
     }
     if (state != "success" && state != "failed")
       return std::unexpected(bad_request("Unknown state").header("Job-Status", status));
@@ -183,18 +206,15 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
   auto range = call.header("Content-Range");
   auto start = base::parse_int(range.substr(0, range.find('-')));
   bool debug = base::parse_go_bool(call.params.text("debug_trace").value_or("")).value_or(false);
-  std::int64_t running = 0;
   std::uint64_t limit = 0; // of the log
-  auto job = API_TRY(call.app.store.write([&](Transaction& tx) -> Outcome<Row> {
-    auto row = API_TRY(authenticate_job(tx, call, id, AllowPending::kNo));
-    API_CHECK(tx.execute("UPDATE jobs SET contacted_at = ?, debug_trace = max(debug_trace, ?) WHERE id = ?",
-                         {call.now(), debug, id}));
-    API_CHECK(model::touch_contact(tx, row.integer("runner_id"), row.optional_integer("manager_id"),
-                                   call.request.remote_address, call.now()));
+  auto job = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
     limit = static_cast<std::uint64_t>(API_TRY(model::setting_integer(tx, "ci_max_trace_size"))) << 20;
-    running = API_TRY(tx.count("SELECT count(*) FROM jobs WHERE status IN ('running', 'canceling')"));
-    return row;
+    return authenticate_job(tx, call, id, AllowPending::kNo, JobCall::kTrace);
   }));
+  note_contact(work, call, job);
+  if (debug && !job.boolean("debug_trace"))
+    API_CHECK(call.app.store.write(
+        [&](Transaction& tx) { return tx.execute("UPDATE jobs SET debug_trace = 1 WHERE id = ?", {id}); }));
   std::string status = job.text("status");
   if (!start || *start < 0 || range.find('-') == std::string_view::npos)
     return std::unexpected(message_reply(400, "400 Missing header Content-Range").header("Job-Status", status));
@@ -213,12 +233,12 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
   return text_reply(fits ? 202 : 416, fits ? "202" : "416 Range Not Satisfiable")
       .header("Job-Status", status)
       .header("Range", fmt::format("0-{}", size))
-      .header("X-GitLab-Trace-Update-Interval", std::to_string(update_interval(work, id, running)));
+      .header("X-GitLab-Trace-Update-Interval", std::to_string(update_interval(work, id)));
 }
 
 } // namespace
 
-Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow) {
+Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow, JobCall kind) {
   std::string token = call.params.text("token").value_or("");
   if (token.empty()) token = call.header("JOB-TOKEN");
   if (token.empty()) return std::unexpected(invalid_parameters({"token is missing"}));
@@ -226,6 +246,14 @@ Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, 
   // 403 and never 404: to a runner, 404 may come from any proxy, 403 means that the job is not its own any more.
   if (!job || !base::constant_time_equal(job->text("token_digest"), token_digest(token)))
     return std::unexpected(forbidden());
+  if (kind != JobCall::kCounted) {
+    bool trace = kind == JobCall::kTrace;
+    auto limit = API_TRY(
+        model::setting_integer(tx, trace ? "runner_jobs_patch_trace_api_limit" : "runner_jobs_endpoints_api_limit"));
+    std::string_view what = trace ? "jobs/trace" : "jobs";
+    if (int wait = call.app.limiter.hit(what, std::to_string(job_id), limit, call.now()); wait > 0)
+      return std::unexpected(too_many_requests(wait));
+  }
   std::string status = job->text("status");
   bool waiting = status == "pending" && !job->is_null("runner_id");
   bool alive = status == "running" || status == "canceling" || (waiting && allow == AllowPending::kYes);

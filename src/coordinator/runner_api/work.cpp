@@ -14,8 +14,8 @@ std::shared_ptr<Work> register_work(Api& api) {
   register_jobs(api, work);
   register_git(api, work);
   Events& events = api.app().events;
-  events.runner_changed.add([work](std::int64_t) { work->queue.wake(); });
-  events.runner_deleted.add([work](std::int64_t) { work->queue.wake(); });
+  events.runner_changed.add([work](std::int64_t id) { work->queue.runner_changed(id); });
+  events.runner_deleted.add([work](std::int64_t id) { work->queue.runner_changed(id); });
   events.eligibility_changed.add([work] { work->queue.wake(); });
   events.project_created.add([work](std::int64_t id) {
     if (auto made = git::Repository(work->service.app(), id).create(); !made)

@@ -12,7 +12,7 @@
 namespace coordinator {
 
 struct Work {
-  explicit Work(App& app) : service(app, [this] { queue.wake(); }), queue(service), traces(app.logs) {}
+  explicit Work(App& app) : service(app), queue(service), traces(app.logs) {}
   pipelines::Service service;
   queue::Queue queue;
   objects::JobLogs& traces;
