@@ -9,3 +9,8 @@ it('shows plain values, lists and changes', () => {
   ])
   expect(detailLines(null)).toEqual([])
 })
+
+it('shows each change and each given attribute for itself', () => {
+  expect(detailLines({ changes: { paused: { from: false, to: true } } })).toEqual(['paused: false → true'])
+  expect(detailLines({ runner_type: 'x', attributes: { description: '', tag_list: [], locked: true } })).toEqual(['runner type: x', 'locked: true'])
+})

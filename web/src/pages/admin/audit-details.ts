@@ -1,9 +1,12 @@
 // The details of an audit event as lines: `name: value`, or `name: old → new` where a change was recorded.
 export function detailLines(details: Record<string, unknown> | null): string[] {
   if (!details) return []
-  return Object.entries(details)
-    .filter(([, value]) => value !== null && value !== '')
-    .map(([key, value]) => `${key.replace(/_/g, ' ')}: ${show(value)}`)
+  return Object.entries(details).flatMap(([key, value]) => {
+    // What was changed or set comes one by one; empty values of a new thing say nothing.
+    if (key === 'changes' || key === 'attributes') return detailLines(value as Record<string, unknown>)
+    const empty = value === null || value === '' || (Array.isArray(value) && !value.length)
+    return empty ? [] : [`${key.replace(/_/g, ' ')}: ${show(value)}`]
+  })
 }
 
 function show(value: unknown): string {
