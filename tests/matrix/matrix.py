@@ -1,7 +1,7 @@
 """Every endpoint of the OpenAPI document × everybody → the answer that rules.py expects. Nothing is sampled.
 
-Usage: matrix.py [WORD]: only the endpoints whose method and path have that word; "pages" or
-"switches": only the pages, only what settings and flags change."""
+Usage: matrix.py [WORD]: only the endpoints whose method and path have that word; "pages", "git" or
+"switches": only the pages, only git, only what settings and flags change."""
 
 import os
 import re
@@ -12,6 +12,7 @@ import tempfile
 import time
 
 from document import Document, fields_of, right_values, wrong_values
+from git_access import check_git
 from pages import check_pages
 from rules import RULES, SWITCHES, expected
 from world import World
@@ -124,6 +125,8 @@ def run(program, word):
         started = time.monotonic()
         if word in "pages":
             check_pages(matrix)
+        if word in "git":
+            check_git(matrix)
         for rule in RULES:
             if word not in f"{rule.method} {rule.path}":
                 continue

@@ -43,15 +43,18 @@ PAGES = [
 ]
 
 
+def cookie_of(answer):
+    cookies = [value.split(";")[0] for value in answer.headers.get_all("Set-Cookie") or []]
+    return next((cookie for cookie in cookies if cookie.startswith("_forerunner_session=")), None)
+
+
 def sign_in(world, login):
-    """The session's cookie; None when it is refused."""
-    answer = world.server.send("POST", "/-/web/session", {"login": login, "password": PASSWORD},
-                               connection=world.connection)
-    if answer.status != 200:
-        return None
-    cookie = answer.headers["Set-Cookie"].split(";")[0]
-    assert cookie.startswith("_forerunner_session="), cookie
-    return cookie
+    """The session's cookie, as a browser gets it; None when it is refused."""
+    context = world.server.send("GET", "/-/web/context", connection=world.connection)
+    headers = {"X-CSRF-Token": context.json.get("csrf_token") or "", "Cookie": cookie_of(context) or ""}
+    answer = world.server.send("POST", "/-/web/session", {"login": login, "password": PASSWORD}, headers,
+                               world.connection)
+    return cookie_of(answer) if answer.status == 200 else None
 
 
 def check_pages(matrix):

@@ -407,3 +407,22 @@ SWITCHES = [
     ("the group is archived", ("POST", "/groups/{g}/archive"), ("POST", "/groups/{g}/unarchive"),
      [rule for rule in creation("group", "project") if "{public}" not in rule.body.values()], refused),
 ]
+
+
+# --- git over HTTP ---
+
+GIT_READ = ("api", "read_api", "read_repository", "write_repository")
+GIT_WRITE = ("api", "write_repository")
+
+
+def git_expected(actor, push):
+    """The private project, fetched or pushed with the actor's token as password."""
+    if actor.credentials == "job":
+        return 403 if push else 200
+    if actor.credentials != "user":
+        return 401
+    if not actor.admin and actor.project < REPORTER:
+        return 404
+    if push and not actor.admin and actor.project < DEVELOPER:
+        return 403
+    return 200 if any(scope in actor.scopes for scope in (GIT_WRITE if push else GIT_READ)) else 403

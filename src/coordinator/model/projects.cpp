@@ -166,44 +166,54 @@ base::Result<int> namespace_level(Transaction& tx, std::int64_t user_id, const N
   return chain_level(tx, user_id, space.chain, utc_date(now));
 }
 
-namespace {
-
-base::Result<int> level_in(Transaction& tx, std::int64_t user_id, const Project& project,
-                           const std::optional<Namespace>& space, std::int64_t now) {
-  const int inherited = space ? FR_TRY(namespace_level(tx, user_id, *space, now)) : kNoAccess;
-  const auto own =
-      FR_TRY(tx.count("SELECT max(access_level) FROM members WHERE project_id = ? AND user_id = ? AND "
-                      "(expires_at IS NULL OR expires_at > ?)",
-                      {project.id, user_id, utc_date(now)}));
-  return std::max(inherited, static_cast<int>(own));
+base::Result<ProjectAccesses::Place> ProjectAccesses::place(std::int64_t namespace_id) {
+  if (const auto known = places_.find(namespace_id); known != places_.end()) return known->second;
+  Place out;
+  if (const auto space = FR_TRY(find_namespace(tx_, namespace_id))) {
+    if (identity_.signed_in()) out.level = FR_TRY(namespace_level(tx_, identity_.user_id, *space, now_));
+    out.archived = FR_TRY(chain_archived(tx_, space->chain));
+  }
+  places_.emplace(namespace_id, out);
+  return out;
 }
 
-} // namespace
+base::Result<Access> ProjectAccesses::to(const Project& project) {
+  const auto around = FR_TRY(place(project.namespace_id));
+  Access access{.actor = identity_.actor(),
+                .visibility = project.visibility,
+                .kind = PlaceKind::kProject,
+                .archived = project.archived || around.archived,
+                .public_jobs = project.public_jobs};
+  if (!identity_.signed_in()) return access;
+  if (!memberships_) {
+    memberships_.emplace();
+    for (const auto& row : FR_TRY(tx_.query("SELECT project_id, access_level FROM members WHERE user_id = ? AND "
+                                            "project_id IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)",
+                                            {identity_.user_id, utc_date(now_)}))) {
+      memberships_->emplace(row.integer("project_id"), static_cast<int>(row.integer("access_level")));
+    }
+  }
+  const auto own = memberships_->find(project.id);
+  const int level = std::max(around.level, own == memberships_->end() ? kNoAccess : own->second);
+  if (identity_.kind != Identity::Kind::kJob) {
+    access.level = level;
+    return access;
+  }
+  // A job reaches other projects only as far as anybody signed in does. In its own it reads as its user could; whatever
+  // else its endpoints allow, they decide by the token itself.
+  access.actor.admin = false;
+  access.own_job = identity_.project_id == project.id;
+  if (access.own_job) access.level = std::min(level, kReporter);
+  return access;
+}
 
 base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now) {
-  return level_in(tx, user_id, project, FR_TRY(find_namespace(tx, project.namespace_id)), now);
+  const Identity user{.kind = Identity::Kind::kUser, .user_id = user_id};
+  return FR_TRY(access_to(tx, user, project, now)).level;
 }
 
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Project& project, std::int64_t now) {
-  const auto space = FR_TRY(find_namespace(tx, project.namespace_id));
-  Access access{.actor = identity.actor(),
-                .visibility = project.visibility,
-                .kind = PlaceKind::kProject,
-                .archived = project.archived || (space && FR_TRY(chain_archived(tx, space->chain))),
-                .public_jobs = project.public_jobs};
-  if (!identity.signed_in()) return access;
-  if (identity.kind == Identity::Kind::kJob) {
-    // A job reaches other projects only as far as anybody signed in does.
-    access.actor.admin = false;
-    access.own_job = identity.project_id == project.id;
-    // In its own it reads as its user could; whatever else its endpoints allow, they decide by the token itself.
-    if (access.own_job) {
-      access.level = std::min(FR_TRY(level_in(tx, identity.user_id, project, space, now)), kReporter);
-    }
-    return access;
-  }
-  access.level = FR_TRY(level_in(tx, identity.user_id, project, space, now));
-  return access;
+  return ProjectAccesses(tx, identity, now).to(project);
 }
 
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Namespace& space, std::int64_t now) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,6 +100,28 @@ base::Result<std::optional<Project>> find_project(Transaction& tx, std::string_v
 // namespace is Owner. A job token's caller has the rights of the job's user, for the job's own project only.
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Project& project, std::int64_t now);
 base::Result<Access> access_to(Transaction& tx, const Identity& identity, const Namespace& space, std::int64_t now);
+// access_to() for the many projects of a list: namespaces and the caller's memberships are looked up once. For one
+// transaction.
+class ProjectAccesses {
+ public:
+  ProjectAccesses(Transaction& tx, const Identity& identity, std::int64_t now)
+      : tx_(tx), identity_(identity), now_(now) {}
+  base::Result<Access> to(const Project& project);
+
+ private:
+  struct Place {
+    int level = kNoAccess;
+    bool archived = false;
+  };
+  base::Result<Place> place(std::int64_t namespace_id);
+
+  Transaction& tx_;
+  const Identity& identity_;
+  std::int64_t now_;
+  std::map<std::int64_t, Place> places_;
+  std::optional<std::map<std::int64_t, int>> memberships_; // project → role
+};
+
 base::Result<int> namespace_level(Transaction& tx, std::int64_t user_id, const Namespace& space, std::int64_t now);
 base::Result<int> project_level(Transaction& tx, std::int64_t user_id, const Project& project, std::int64_t now);
 

@@ -331,9 +331,10 @@ Outcome<Reply> page_of_projects(Transaction& tx, const Call& call, std::string_v
        Binds{filter.search, like, like, filter.archived, filter.archived, filter.visibility, filter.visibility}) {
     binds.push_back(bind);
   }
+  model::ProjectAccesses accesses(tx, call.identity, call.now());
   for (const auto& row : API_TRY(tx.query(sql, binds))) {
     const auto project = model::project_from_row(row);
-    const auto access = API_TRY(model::access_to(tx, call.identity, project, call.now()));
+    const auto access = API_TRY(accesses.to(project));
     if (!allowed(Ability::kRead, access) || access.level < filter.level) continue;
     if (total >= page.offset() && total < page.offset() + page.per_page) {
       auto entry = model::project_basic_json(call.app, project);
