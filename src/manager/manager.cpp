@@ -43,6 +43,7 @@ void Manager::run() {
   schedule();
   check_single_run();
   loop_.run();
+  save_finally();
 }
 
 // ---- configuration ------------------------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ class Manager {
   void save_token(Unsaved token);
   base::Status write_token(const Unsaved& token);
   void save_again();
+  void save_finally();
   void keep_unsaved(config::Config& config) const;
   bool rotations_open() const;
 

@@ -180,6 +180,7 @@ void Manager::take_token(const std::string& url, base::Secret before, const conf
   TokenState& there = tokens_[token_key(url, changed.token)];
   there.polls += counts.mapped().polls;
   there.builds += counts.mapped().builds;
+  there.requests = counts.mapped().requests;
 }
 
 void Manager::save_token(Unsaved token) {
@@ -211,6 +212,15 @@ base::Status Manager::write_token(const Unsaved& token) {
 void Manager::save_again() {
   std::erase_if(unsaved_, [this](const Unsaved& token) { return write_token(token).has_value(); });
   if (!unsaved_.empty()) loop_.after(kSaveAgain, [this] { save_again(); });
+}
+
+// Before the process ends, and the tokens with it.
+void Manager::save_finally() {
+  for (const Unsaved& token : unsaved_) {
+    if (auto done = write_token(token); !done)
+      base::log::error("A new authentication token was never saved: `reset-token --pat` gets another",
+                       {{"runner", gitlab::short_token(token.after.reveal())}, {"error", done.error().message()}});
+  }
 }
 
 // The file still has the old token where the new one could not be written.

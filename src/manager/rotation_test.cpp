@@ -183,6 +183,20 @@ TEST_F(RotationTest, WhatCouldNotBeWrittenIsUsedAndWrittenLater) {
   EXPECT_EQ(count("reset glrt-a"), 1);
 }
 
+TEST_F(RotationTest, WhatCouldNotBeWrittenIsWrittenAtTheEnd) {
+  write_config(entry("glrt-a", -1000, 100));
+  const auto text = saved();
+  coordinator_->set_hook([&](const std::string& call) -> std::optional<net::Response> {
+    if (call.starts_with("reset")) (void)sys::write_file(config_path(), "concurrent = = 4\n");
+    return std::nullopt;
+  });
+  run_while([&] {
+    wait_for([&] { return polled_with("glrt-a+"); });
+    ASSERT_TRUE(sys::write_file(config_path(), text));
+  });
+  EXPECT_TRUE(saved().contains("\"glrt-a+\""));
+}
+
 TEST_F(RotationTest, ATokenThatAnotherHostReplacedIsFetched) {
   write_config(
       fmt::format("[[runners]]\n  url = \"{}\"\n  token = \"glrt-a\"\n  executor = \"shell\"\n", coordinator_->url()));

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -329,6 +330,34 @@ def case_interrupted_registration(world):
     forms.interrupt(world.directory + "/ours", OURS)
     if os.access(GENUINE, os.X_OK):
         forms.interrupt(world.directory + "/genuine", GENUINE)
+
+
+def case_the_table_names_tests_that_exist(world):
+    """docs/founding-documents.md: every proof it cites is there."""
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+    def sources(folder, ending):
+        for directory, _, names in os.walk(os.path.join(top, folder)):
+            for name in names:
+                if name.endswith(ending) and "node_modules" not in directory:
+                    with open(os.path.join(directory, name)) as file:
+                        yield file.read()
+    walks = "\n".join(sources("tests/browser", ".mjs"))
+    units = "\n".join(sources("src", "_test.cpp"))
+    with open(os.path.join(top, "docs/founding-documents.md")) as file:
+        cited = set(re.findall(r"`([^`]+)`", file.read().split("## Generate runner tokens", 1)[1]))
+    checked = 0
+    for name in cited:
+        if name.startswith("walk: ") and name != "walk: …":
+            assert f"'{name}'" in walks, name
+        elif name.startswith("clients: "):
+            assert "case_" + name.removeprefix("clients: ") in globals(), name
+        elif match := re.fullmatch(r"([A-Z]\w+)\.([A-Z]\w+)", name):
+            assert f"({match[1]}, {match[2]})" in units, name
+        else:
+            continue
+        checked += 1
+    assert checked > 50, checked
 
 
 def main():

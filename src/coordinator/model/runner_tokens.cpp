@@ -78,15 +78,6 @@ base::Result<std::optional<std::int64_t>> new_expiry(Transaction& tx, const Runn
   return life ? std::optional(now + *life * 1000) : std::nullopt;
 }
 
-// A replaced token counts at places that its runner was seen at before the replacement; else whoever stole it could
-// make itself known with it and then renew it.
-base::Result<bool> is_known_place(Transaction& tx, const Call& call, const Authenticated& known) {
-  return FR_TRY(tx.count("SELECT count(*) FROM runner_managers WHERE runner_id = ? AND created_at <= ? AND "
-                         "(ip_address = ? OR system_id = ?)",
-                         {known.runner.id, *known.replaced_at, call.request.remote_address,
-                          call.params.raw("system_id").string_or("")})) > 0;
-}
-
 base::Result<std::optional<Authenticated>> find_by_digest(Transaction& tx, const std::string& digest,
                                                           std::int64_t now) {
   if (const auto row = FR_TRY(tx.query_one("SELECT * FROM runners WHERE token_digest = ?", {digest}))) {
@@ -106,6 +97,14 @@ base::Result<std::optional<Authenticated>> find_by_digest(Transaction& tx, const
 
 } // namespace
 
+base::Result<bool> is_known_place(Transaction& tx, const Call& call, const Authenticated& known) {
+  if (!known.replaced()) return true;
+  return FR_TRY(tx.count("SELECT count(*) FROM runner_managers WHERE runner_id = ? AND created_at <= ? AND "
+                         "(ip_address = ? OR system_id = ?)",
+                         {known.runner.id, *known.replaced_at, call.request.remote_address,
+                          call.params.raw("system_id").string_or("")})) > 0;
+}
+
 base::Result<std::optional<Authenticated>> find_runner_by_token(Transaction& tx, std::string_view token,
                                                                 std::int64_t now) {
   if (token.empty()) return std::nullopt;
@@ -124,7 +123,8 @@ Outcome<Authenticated> authenticate_runner(Transaction& tx, Call& call) {
   if (!found) return std::unexpected(forbidden());
   const auto& runner = found->runner;
   // For a day anybody may still use it, after that the hosts that have not fetched the new one yet.
-  if (found->replaced() && call.now() >= *found->replaced_at + kGrace && !API_TRY(is_known_place(tx, call, *found))) {
+  const bool old = found->replaced() && call.now() >= *found->replaced_at + kGrace;
+  if (old && !API_TRY(is_known_place(tx, call, *found))) {
     return std::unexpected(forbidden());
   }
   bool orphaned = false;

@@ -75,6 +75,10 @@ struct Authenticated {
 base::Result<std::optional<Authenticated>> find_runner_by_token(Transaction& tx, std::string_view token,
                                                                 std::int64_t now);
 
+// A replaced token renews itself, and deletes, only at places that its runner was seen at before the replacement; else
+// whoever stole it could make itself known with it first. Tokens that are not replaced count everywhere.
+base::Result<bool> is_known_place(Transaction& tx, const Call& call, const Authenticated& known);
+
 // What a runner says about itself with verify and job requests.
 struct Contact {
   std::optional<std::string> system_id; // nullopt: booked under <legacy>

@@ -106,7 +106,9 @@ TEST_F(FleetTest, AStolenOldTokenDoesNotRenewItself) {
                         Value::object({{"token", runner.token}, {"system_id", "s_thief"}}))
                 .status,
             403);
+  EXPECT_EQ(server.runner("DELETE", "/runners", Value::object({{"token", runner.token}})).status, 403);
   EXPECT_EQ(verify(next, "s_1").status, 200);
+  EXPECT_EQ(server.runner("DELETE", "/runners", Value::object({{"token", next}})).status, 204);
 }
 
 TEST_F(FleetTest, AfterADayAnOldTokenServesOnlyHostsThatWereKnown) {

@@ -112,6 +112,7 @@ Outcome<Reply> verify_runner(Call& call) {
 Outcome<Reply> unregister_runner(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
+    if (!API_TRY(model::is_known_place(tx, call, known))) return std::unexpected(forbidden());
     API_CHECK(model::delete_runner(tx, known.runner.id));
     API_CHECK(model::audit(tx, call, "ci_runner_unregistered", model::subject_of(known.runner), json::Value::object(),
                            &known.runner));
