@@ -13,8 +13,6 @@
 namespace coordinator {
 namespace {
 
-constexpr std::string_view kRoot = "/api/v4";
-
 std::vector<std::string> names_of(std::string_view pattern) {
   std::vector<std::string> out;
   for (const auto& segment : base::split(pattern, '/')) {
@@ -163,7 +161,9 @@ Outcome<std::monostate> check_unmodified(const Call& call, std::int64_t changed_
 void respond(const Call& call, const net::Responder& responder, Reply reply) {
   reply.headers.set("X-Request-Id", call.request_id);
   reply.headers.set("Cache-Control", "no-store");
+  // Logs, artifacts and names in JSON are other people's words: no browser is to run or show them as a page.
   reply.headers.set("X-Content-Type-Options", "nosniff");
+  reply.headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox");
   if (base::log::enabled(base::log::Level::kDebug)) {
     base::log::debug("request", {{"method", call.request.method},
                                  {"path", call.request.path},
@@ -206,7 +206,7 @@ void Api::add_async(std::string_view method, std::string_view pattern, AsyncHand
     handler(call, responder);
   };
   const net::RouteOptions options{.max_body = route.max_body, .spool = route.spool};
-  const auto full = std::string(kRoot) + std::string(pattern);
+  const auto full = std::string(route.root) + std::string(pattern);
   // Clients end a path with a slash, or have two in a row after a collection's name (python-gitlab: /features//x).
   if (!full.ends_with('*')) http_.route(method, full + "/", options, serve);
   if (const auto last = full.rfind("/:"); last != std::string::npos && full.find('/', last + 1) == std::string::npos) {

@@ -26,9 +26,10 @@ struct Identity {
   Kind kind = Kind::kAnonymous;
   std::int64_t user_id = 0; // kUser; for kJob the job's user
   std::string username;
-  bool admin = false;        // with admin mode on: only through a token of that scope
-  bool bot = false;          // the user of a project's or group's access token
-  std::int64_t token_id = 0; // access_tokens.id
+  bool admin = false;          // with admin mode on: only through a token of that scope
+  bool bot = false;            // the user of a project's or group's access token
+  std::int64_t token_id = 0;   // access_tokens.id
+  std::int64_t session_id = 0; // sessions.id, when a browser's cookie brought the user
   std::vector<std::string> scopes;
   std::int64_t sudo_by = 0;    // the administrator who acts as this user
   std::int64_t job_id = 0;     // kJob
@@ -72,6 +73,9 @@ enum class Auth {
   kAdmin,    // and 403 without being administrator
 };
 
+inline constexpr std::string_view kApiRoot = "/api/v4";
+inline constexpr std::string_view kWebRoot = "/-/web"; // what the pages ask for beside the API
+
 struct Route {
   Auth auth = Auth::kUser;
   // Scopes that suffice; empty: api, and read_api for GET.
@@ -85,12 +89,13 @@ struct Route {
   std::string_view summary = {};
   std::string_view params = {};
   std::string_view answers = {};
+  std::string_view root = kApiRoot;
 };
 
 // A registered route.
 struct Endpoint {
   std::string method;
-  std::string pattern; // without "/api/v4"
+  std::string pattern; // without the route's root
   Route route;
 };
 

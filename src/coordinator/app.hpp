@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -29,6 +30,7 @@ struct Options {
   // FORERUNNER_ROOT_TOKEN and FORERUNNER_ROOT_PASSWORD when they are empty.
   base::Secret root_token;
   base::Secret root_password;
+  std::string_view pages; // the built front end, see web/assets.hpp; empty: a server without pages
 };
 
 // Calls across parts of the coordinator: whoever knows that something happened calls the function, whoever cares adds

@@ -5,6 +5,7 @@
 #include "coordinator/api.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/web/sessions.hpp"
 
 namespace coordinator {
 namespace {
@@ -131,7 +132,7 @@ Outcome<Identity> credentials_of(App& app, const net::Request& request, const Pa
   token = request.header("JOB-TOKEN");
   if (token.empty()) token = text_of(params, "job_token");
   if (!token.empty()) return job_identity(app, token);
-  return Identity{};
+  return web::session_identity(app, request, params);
 }
 
 } // namespace

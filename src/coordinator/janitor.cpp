@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "coordinator/model/stale_runners.hpp"
+#include "coordinator/web/throttle.hpp"
 
 namespace coordinator {
 
@@ -32,6 +33,7 @@ base::Status remove_expired(App& app) {
     FR_CHECK(tx.execute("DELETE FROM ephemeral_tokens WHERE expires_at <= ?", {now}));
     FR_CHECK(tx.execute("DELETE FROM sessions WHERE expires_at <= ?", {now}));
     FR_CHECK(tx.execute("DELETE FROM replaced_tokens WHERE valid_until <= ?", {now}));
+    FR_CHECK(web::tidy_attempts(tx, now));
     FR_CHECK(
         tx.execute("UPDATE runners SET successor_sealed = NULL WHERE successor_sealed IS NOT NULL AND id NOT IN "
                    "(SELECT runner_id FROM replaced_tokens)"));

@@ -322,6 +322,7 @@ std::map<int, Value> answers_of(const Endpoint& endpoint) {
 Value openapi_document(const std::vector<Endpoint>& endpoints, std::string_view server_url) {
   auto paths = Value::object();
   for (const auto& endpoint : endpoints) {
+    if (endpoint.route.root != kApiRoot) continue; // the pages' own calls
     const auto path = template_of(endpoint.pattern);
     auto item = paths.find(path) ? paths[path] : Value::object();
     try {

@@ -405,8 +405,21 @@ CREATE INDEX jobs_states ON jobs (pipeline_id, status) WHERE retried = 0;
 CREATE INDEX jobs_handed_out ON jobs (contacted_at) WHERE status = 'pending' AND runner_id IS NOT NULL;
 )";
 
-constexpr std::array<std::string_view, 7> kMigrations = {kIdentity,    kRunners,    kPipelines, kJobLogs,
-                                                         kRunnerFleet, kManagement, kQueue};
+// Browser sessions live on while they are used; how often a password was guessed.
+constexpr std::string_view kSignIn = R"(
+ALTER TABLE sessions ADD COLUMN last_used_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN life BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE TABLE sign_in_attempts (
+  attempt_key TEXT PRIMARY KEY,
+  attempts BIGINT NOT NULL,
+  locked_until BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL);
+)";
+
+constexpr std::array<std::string_view, 8> kMigrations = {kIdentity,    kRunners,    kPipelines, kJobLogs,
+                                                         kRunnerFleet, kManagement, kQueue,     kSignIn};
 
 } // namespace
 

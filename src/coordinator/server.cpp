@@ -16,6 +16,7 @@
 #include "coordinator/rest/routes.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "coordinator/schema.hpp"
+#include "coordinator/web/register.hpp"
 #include "sys/files.hpp"
 #include "sys/lock.hpp"
 
@@ -97,9 +98,10 @@ struct Server::Impl {
     rest::register_runner_jobs_list(api);
     rest::register_runner_assignment(api);
     rest::register_runner_identity(api);
-    work = register_work(api);
+    work = register_work(api, web::page_handler(app, app.options.pages));
     app.events.project_deleted.add([this](std::int64_t, const std::string&) { kept->sweep_soon(); });
     rest::register_openapi(api);
+    web::register_web(api, work);
   }
 
   sys::FileLock lock;

@@ -30,5 +30,8 @@ std::string token_digest(std::string_view token);
 
 base::Result<std::string> hash_password(std::string_view password);
 bool verify_password(std::string_view hash, std::string_view password);
+// A hash that no password has: verifying against it takes as long as against a real one.
+inline constexpr std::string_view kNobodysPassword =
+    "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 } // namespace coordinator

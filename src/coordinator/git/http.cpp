@@ -427,11 +427,15 @@ Outcome<Reply> serve(const std::shared_ptr<Work>& work, const std::shared_ptr<Le
 
 } // namespace
 
-void register_git(Api& api, const std::shared_ptr<Work>& work) {
+void register_git(Api& api, const std::shared_ptr<Work>& work, const net::Handler& otherwise) {
   if (auto installed = git::install_hooks(work->service.app()); !installed)
     base::log::error("cannot write git's hooks", {{"error", installed.error().message()}});
-  auto handler = [work, leftovers = std::make_shared<Leftovers>()](const net::Request& request,
-                                                                   const net::Responder& responder) {
+  auto handler = [work, otherwise, leftovers = std::make_shared<Leftovers>()](const net::Request& request,
+                                                                              const net::Responder& responder) {
+    const bool reading = request.method == "GET" || request.method == "HEAD";
+    if (reading && !parse_target(request) && !with_suffix(work->service.app(), request)) {
+      return otherwise(request, responder);
+    }
     auto reply = serve(work, leftovers, request);
     responder.send(reply ? std::move(*reply) : std::move(reply.error()));
   };

@@ -16,6 +16,8 @@ AuditSubject subject_of(const Project& project) {
   return {.kind = "project", .id = project.id, .name = project.full_path};
 }
 
+AuditSubject subject_of(const User& user) { return {.kind = "user", .id = user.id, .name = user.username}; }
+
 base::Status record(Transaction& tx, const AuditEntry& entry, std::int64_t now) {
   FR_CHECK(
       tx.execute("INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, ip, action, target, entity_kind, "

@@ -10,6 +10,7 @@
 #include "coordinator/api.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/runners.hpp"
+#include "coordinator/model/users.hpp"
 #include "coordinator/store.hpp"
 #include "json/json.hpp"
 
@@ -24,6 +25,7 @@ struct AuditSubject {
 AuditSubject subject_of(const Runner& runner); // "#7 (2CR8_eVx)", as the pages name it
 AuditSubject subject_of(const Namespace& group);
 AuditSubject subject_of(const Project& project);
+AuditSubject subject_of(const User& user);
 
 struct AuditEntry {
   std::string_view actor_kind; // user, runner, job, system, anonymous

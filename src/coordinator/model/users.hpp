@@ -28,6 +28,7 @@ struct User {
   bool active() const { return state == "active"; }
 };
 User user_from(const Row& row);
+inline constexpr std::size_t kShortestPassword = 8;
 
 base::Result<std::optional<User>> find_user(Transaction& tx, std::int64_t id);
 base::Result<std::optional<User>> find_user_by_name(Transaction& tx, std::string_view username);

@@ -4,6 +4,7 @@
 #include "coordinator/api.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/runners.hpp"
+#include "coordinator/model/users.hpp"
 #include "json/json.hpp"
 
 namespace coordinator::rest {
@@ -20,6 +21,9 @@ Outcome<Reply> read_else_write(App& app, Body&& body) {
 
 // One project in full; settings and tokens as far as the caller's role goes. May make the registration token.
 Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model::ProjectAccess& found);
+
+// A user; `full`: with what only himself and administrators see.
+json::Value user_json(const App& app, const model::User& user, bool full);
 
 // A runner as lists show it.
 Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model::Runner& runner);

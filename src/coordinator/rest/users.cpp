@@ -5,13 +5,11 @@
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/rest/entities.hpp"
 #include "coordinator/rest/names.hpp"
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
-namespace {
-
-constexpr std::size_t kShortestPassword = 8;
 
 json::Value user_json(const App& app, const model::User& user, bool full) {
   auto out = model::user_basic_json(app, user);
@@ -35,9 +33,7 @@ json::Value user_json(const App& app, const model::User& user, bool full) {
   return out;
 }
 
-model::AuditSubject subject_of(const model::User& user) {
-  return {.kind = "user", .id = user.id, .name = user.username};
-}
+namespace {
 
 Outcome<model::User> user_of_path(Transaction& tx, const Call& call) {
   const auto id = call.path_id("id");
@@ -102,7 +98,7 @@ Outcome<std::optional<std::string>> password_hash(Params& params, bool required)
     return std::unexpected(invalid_parameters(
         {"password, reset_password, force_random_password are missing, at least one parameter must be provided"}));
   }
-  if (password->size() < kShortestPassword) {
+  if (password->size() < model::kShortestPassword) {
     Violations violations;
     violations.add("password", "is too short (minimum is 8 characters)");
     return std::unexpected(violations.as_object());
@@ -136,7 +132,8 @@ Outcome<Reply> create_user(Call& call) {
       return std::unexpected(message_reply(409, "Username has already been taken"));
     }
     const auto made = API_TRY(model::create_user(tx, user, call.now()));
-    API_CHECK(model::audit(tx, call, "user_created", subject_of(made), json::Value::object({{"admin", made.admin}})));
+    API_CHECK(
+        model::audit(tx, call, "user_created", model::subject_of(made), json::Value::object({{"admin", made.admin}})));
     return json_reply(201, user_json(call.app, made, true));
   });
 }
@@ -168,7 +165,8 @@ Outcome<Reply> update_user(Call& call) {
     const auto changed = API_TRY(model::find_user(tx, user.id));
     auto difference = model::changes(audited_json(user), audited_json(*changed));
     if (hash) difference.set("password", "changed");
-    API_CHECK(model::audit(tx, call, "user_updated", subject_of(user), json::Value::object({{"changes", difference}})));
+    API_CHECK(model::audit(tx, call, "user_updated", model::subject_of(user),
+                           json::Value::object({{"changes", difference}})));
     return json_reply(200, user_json(call.app, *changed, true));
   });
 }
@@ -184,7 +182,7 @@ Outcome<Reply> delete_user(Call& call) {
     // Their runners live on without a creator.
     API_CHECK(tx.execute("UPDATE runners SET creator_id = NULL WHERE creator_id = ?", {user.id}));
     API_CHECK(tx.execute("DELETE FROM users WHERE id = ?", {user.id}));
-    API_CHECK(model::audit(tx, call, "user_destroyed", subject_of(user)));
+    API_CHECK(model::audit(tx, call, "user_destroyed", model::subject_of(user)));
     return empty_reply(204);
   });
 }
@@ -196,7 +194,8 @@ ApiHandler set_state(std::string_view state, std::string_view refused_for) {
       if (user.id == call.identity.user_id) return std::unexpected(forbidden(refused_for));
       API_CHECK(tx.execute("UPDATE users SET state = ? WHERE id = ?", {state, user.id}));
       API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
-      API_CHECK(model::audit(tx, call, state == "blocked" ? "user_blocked" : "user_unblocked", subject_of(user)));
+      API_CHECK(
+          model::audit(tx, call, state == "blocked" ? "user_blocked" : "user_unblocked", model::subject_of(user)));
       tx.after_commit([&call] { call.app.events.eligibility_changed(); });
       return json_reply(201, true);
     });

@@ -23,9 +23,10 @@ void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work); // POST 
 void register_runner_artifacts(Api& api);                               // /jobs/:id/artifacts
 void register_pipelines(Api& api, const std::shared_ptr<Work>& work);
 void register_jobs(Api& api, const std::shared_ptr<Work>& work);
-void register_git(Api& api, const std::shared_ptr<Work>& work); // /<project>.git/…
+// /<project>.git/…; whatever else is asked for with GET goes to `otherwise`.
+void register_git(Api& api, const std::shared_ptr<Work>& work, const net::Handler& otherwise);
 
 // All of the above, and the events that wake the queue. Call once, before the server listens.
-std::shared_ptr<Work> register_work(Api& api);
+std::shared_ptr<Work> register_work(Api& api, const net::Handler& otherwise);
 
 } // namespace coordinator
