@@ -4,6 +4,8 @@
 #include "sys/files.hpp"
 #include "sys/host.hpp"
 
+std::string_view forerunner_pages(); // of the library that cmake/Web.cmake makes
+
 namespace cli {
 
 namespace {
@@ -18,6 +20,7 @@ std::string default_data_directory() {
 int run_coordinator(const GlobalOptions& global, const Arguments& arguments) {
   coordinator::Options o;
   o.data_dir = default_data_directory();
+  o.pages = forerunner_pages();
   Options options;
   options.text("listen", "FORERUNNER_LISTEN", "Address and port to serve", &o.listen);
   options.text("data-dir", "FORERUNNER_DATA_DIR", "Directory of the database, repositories and artifacts", &o.data_dir);

@@ -33,7 +33,10 @@ class TestServer {
  public:
   static constexpr const char* kRoot = "glpat-root-token-for-tests";
 
-  TestServer() : dir_(*sys::TempDir::create("coordinator-test")) { start(); }
+  // `pages`: a front end as web/assets.hpp wants it.
+  explicit TestServer(std::string_view pages = {}) : dir_(*sys::TempDir::create("coordinator-test")), pages_(pages) {
+    start();
+  }
   ~TestServer() { stop(); }
 
   void start(std::string token = kRoot, std::string password = "root password") {
@@ -41,6 +44,7 @@ class TestServer {
     options.listen = "127.0.0.1:0";
     options.data_dir = dir_.path("data");
     options.threads = 4;
+    options.pages = pages_;
     options.root_token = base::Secret(std::move(token));
     options.root_password = base::Secret(std::move(password));
     auto server = Server::create(std::move(options), &clock);
@@ -171,6 +175,7 @@ class TestServer {
 
  private:
   sys::TempDir dir_;
+  std::string_view pages_;
   std::unique_ptr<Server> server_;
   std::jthread thread_;
   net::HttpClient client_{net::TlsOptions{}};

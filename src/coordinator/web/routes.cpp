@@ -21,6 +21,7 @@ constexpr std::array kRules = {
     PageRule{"group_new", Place::kInstance, "groups/new"},
     PageRule{"user_access_tokens", Place::kInstance, "-/user_settings/personal_access_tokens"},
     PageRule{"user_profile", Place::kInstance, "-/user_settings/profile"},
+    PageRule{"help", Place::kInstance, "-/help/runner_registration"},
     PageRule{"admin", Place::kInstance, "admin", Ability::kAdminInstance},
     PageRule{"admin_runners", Place::kInstance, "admin/runners", Ability::kAdminInstance},
     PageRule{"admin_runner_new", Place::kInstance, "admin/runners/new", Ability::kCreateInstanceRunners},
