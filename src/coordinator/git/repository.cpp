@@ -162,6 +162,18 @@ bool Repository::tag_exists(std::string_view name) const {
   return safe_revision(name) && run({"show-ref", "--verify", "--quiet", "refs/tags/" + std::string(name)}).has_value();
 }
 
+base::Result<std::vector<std::string>> Repository::names(std::string_view kind) const {
+  constexpr std::string_view kCount = "--count=10000";
+  const auto text = FR_TRY(run({"for-each-ref", "--sort=-creatordate", std::string(kCount), "--format=%(refname)",
+                                fmt::format("refs/{}/", kind)}));
+  const auto prefix = kind.size() + 6; // "refs/" and "/"
+  std::vector<std::string> out;
+  for (const auto& line : base::split(text, '\n')) {
+    if (line.size() > prefix) out.push_back(line.substr(prefix));
+  }
+  return out;
+}
+
 base::Result<Commit> Repository::commit(const std::string& sha) const {
   if (!is_sha(sha)) return base::fail(base::ErrorKind::kInvalidInput, "not a commit id");
   auto out = FR_TRY(run({"log", "-1", "--format=%H%x00%an%x00%ae%x00%cI%x00%s%x00%B%x00", sha}));

@@ -46,6 +46,8 @@ class Repository {
   base::Result<std::string> resolve(std::string_view ref) const;
   bool branch_exists(std::string_view name) const;
   bool tag_exists(std::string_view name) const;
+  // Short names below refs/<kind>: "heads" or "tags", the youngest first.
+  base::Result<std::vector<std::string>> names(std::string_view kind) const;
   base::Result<Commit> commit(const std::string& sha) const;
   base::Result<std::string> read(const std::string& sha, std::string_view path) const; // kNotFound
   base::Result<std::vector<std::string>> list(const std::string& sha) const;

@@ -52,13 +52,23 @@ void add_version(Condition& out, std::string_view prefix) {
           {text, text + "~%", text + "-%", text + "+%"});
 }
 
+// A membership of the namespace n or one above it; binds the user and today's date.
+std::string member_above(int level) {
+  return fmt::format(
+      "EXISTS (SELECT 1 FROM members m JOIN namespaces g ON g.id = m.namespace_id WHERE m.user_id = ? "
+      "AND (m.expires_at IS NULL OR m.expires_at > ?) AND m.access_level >= {} AND n.traversal LIKE "
+      "g.traversal || '%')",
+      level);
+}
+
+} // namespace
+
 std::string like_pattern(std::string_view text) {
   auto out = base::to_lower(text);
   for (const auto special : {"\\", "%", "_"}) out = base::replace_all(out, special, std::string("\\") + special);
   return "%" + out + "%";
 }
 
-} // namespace
 
 Condition runners_matching(const RunnerFilter& filter, std::int64_t now) {
   Condition out;
@@ -83,23 +93,37 @@ Condition runners_matching(const RunnerFilter& filter, std::int64_t now) {
   return out;
 }
 
-Condition runners_of_user(std::int64_t user_id, std::int64_t now) {
-  constexpr std::string_view kMemberships =
-      "members m JOIN namespaces g ON g.id = m.namespace_id WHERE m.user_id = ? AND (m.expires_at IS NULL OR "
-      "m.expires_at > ?)";
+Condition projects_of_user(std::int64_t user_id, int level, std::int64_t now) {
   const auto today = utc_date(now);
   Condition out;
+  out.add(fmt::format("((n.kind = 'user' AND n.owner_id = ?) OR {} OR EXISTS (SELECT 1 FROM members m WHERE "
+                      "m.project_id = p.id AND m.user_id = ? AND m.access_level >= {} AND (m.expires_at IS NULL OR "
+                      "m.expires_at > ?)))",
+                      member_above(level), level),
+          {user_id, user_id, today, user_id, today});
+  return out;
+}
+
+Condition projects_visible_to(const Identity& identity, std::int64_t now) {
+  Condition out;
+  if (identity.admin) return out;
+  const auto own = projects_of_user(identity.user_id, kGuest, now);
+  out.add("(p.visibility IN ('public', 'internal') OR (" + own.sql + "))", own.binds);
+  return out;
+}
+
+Condition runners_of_user(std::int64_t user_id, std::int64_t now) {
+  const auto projects = projects_of_user(user_id, kMaintainer, now);
+  Binds binds = {user_id, utc_date(now)};
+  binds.insert(binds.end(), projects.binds.begin(), projects.binds.end());
+  Condition out;
   out.add(fmt::format(
-              "((r.type = 'group_type' AND EXISTS (SELECT 1 FROM namespaces n WHERE n.id = r.namespace_id AND EXISTS "
-              "(SELECT 1 FROM {0} AND m.access_level >= {1} AND n.traversal LIKE g.traversal || '%'))) "
+              "((r.type = 'group_type' AND EXISTS (SELECT 1 FROM namespaces n WHERE n.id = r.namespace_id AND {})) "
               "OR (r.type = 'project_type' AND EXISTS (SELECT 1 FROM runner_projects rp JOIN projects p ON p.id = "
               "rp.project_id AND p.deleted = 0 JOIN namespaces n ON n.id = p.namespace_id WHERE rp.runner_id = r.id "
-              "AND ((n.kind = 'user' AND n.owner_id = ?) "
-              "OR EXISTS (SELECT 1 FROM {0} AND m.access_level >= {2} AND n.traversal LIKE g.traversal || '%') "
-              "OR EXISTS (SELECT 1 FROM members m WHERE m.project_id = p.id AND m.user_id = ? AND m.access_level >= "
-              "{2} AND (m.expires_at IS NULL OR m.expires_at > ?))))))",
-              kMemberships, kOwner, kMaintainer),
-          {user_id, today, user_id, user_id, today, user_id, today});
+              "AND {})))",
+              member_above(kOwner), projects.sql),
+          binds);
   return out;
 }
 

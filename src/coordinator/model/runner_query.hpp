@@ -26,6 +26,12 @@ struct RunnerFilter {
 
 // All of them are conditions on `r`, an alias of runners.
 Condition runners_matching(const RunnerFilter& filter, std::int64_t now);
+// "%text%" for lower(column) LIKE ? ESCAPE '\'.
+std::string like_pattern(std::string_view text);
+
+// Conditions on `p` and `n`, a project and its namespace: where the user has at least this role; and what he may see.
+Condition projects_of_user(std::int64_t user_id, int level, std::int64_t now);
+Condition projects_visible_to(const Identity& identity, std::int64_t now);
 
 // Group runners of groups where the user is Owner, project runners of projects where he is Maintainer.
 Condition runners_of_user(std::int64_t user_id, std::int64_t now);

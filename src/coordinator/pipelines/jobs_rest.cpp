@@ -8,40 +8,23 @@
 #include "coordinator/model/projects.hpp"
 #include "coordinator/objects/answer.hpp"
 #include "coordinator/objects/artifacts.hpp"
+#include "coordinator/pipelines/find.hpp"
 #include "coordinator/pipelines/json.hpp"
 #include "coordinator/runner_api/work.hpp"
 
 namespace coordinator {
 namespace {
 
+using pipelines::find_job;
 using pipelines::job_json;
-
-struct Found {
-  model::Project project;
-  Access access;
-  Row row;
-};
-
-Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
-  auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
-  if (!allowed(Ability::kReadBuilds, found.access)) return std::unexpected(forbidden());
-  return found;
-}
-
-Outcome<Found> find_job(Transaction& tx, const Call& call) {
-  auto found = API_TRY(readable(tx, call));
-  auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ? AND project_id = ?",
-                                  {call.path_id("job_id").value_or(0), found.project.id}));
-  if (!row) return std::unexpected(not_found(""));
-  return Found{.project = found.project, .access = found.access, .row = *row};
-}
+using pipelines::readable_project;
 
 Outcome<Reply> list_jobs(Call& call) {
   auto page = API_TRY(read_page(call.params));
   auto scope = call.params.list("scope").value_or(std::vector<std::string>());
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    auto found = API_TRY(readable(tx, call));
+    auto found = API_TRY(readable_project(tx, call));
     std::string where = " WHERE project_id = ?";
     Binds binds = {found.project.id};
     std::string marks;
@@ -100,7 +83,7 @@ Outcome<Reply> ref_artifacts(Call& call) {
   auto name = call.params.text("job", Presence::kRequired).value_or("");
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    auto found = API_TRY(readable(tx, call));
+    auto found = API_TRY(readable_project(tx, call));
     auto job = API_TRY(tx.query_one(
         "SELECT j.id FROM jobs j JOIN pipelines p ON p.id = j.pipeline_id WHERE p.project_id = ? AND p.ref = ? AND "
         "p.status = 'success' AND j.name = ? AND j.retried = 0 ORDER BY p.id DESC LIMIT 1",

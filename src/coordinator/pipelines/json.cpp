@@ -9,11 +9,6 @@
 namespace coordinator::pipelines {
 namespace {
 
-json::Value seconds_between(std::optional<std::int64_t> from, std::optional<std::int64_t> to) {
-  if (!from || !to) return nullptr;
-  return static_cast<double>(*to - *from) / 1000.0;
-}
-
 std::string label(const std::string& status, bool warnings) {
   if (status == "success") return warnings ? "passed with warnings" : "passed";
   return status;
@@ -27,30 +22,6 @@ json::Value optional_real(const Row& row, std::string_view column) {
 json::Value optional_text(const Row& row, std::string_view column) {
   auto value = row.optional_text(column);
   return value ? json::Value(*value) : json::Value();
-}
-
-json::Value commit_json(const App& app, const model::Project& project, const Row& pipeline) {
-  auto facts = json::parse(pipeline.text("commit_facts"));
-  std::string message = facts ? (*facts)["message"].string_or("") : "";
-  std::string author = facts ? (*facts)["author"].string_or("") : "";
-  std::string when = facts ? (*facts)["timestamp"].string_or("") : "";
-  std::string sha = pipeline.text("sha");
-  std::size_t bracket = author.find(" <");
-  std::string name = author.substr(0, bracket);
-  std::string email;
-  if (bracket != std::string::npos) email = author.substr(bracket + 2, author.size() - bracket - 3);
-  return json::Value::object({{"id", sha},
-                              {"short_id", sha.substr(0, 8)},
-                              {"created_at", when},
-                              {"title", message.substr(0, message.find('\n'))},
-                              {"message", message},
-                              {"author_name", name},
-                              {"author_email", email},
-                              {"authored_date", when},
-                              {"committer_name", name},
-                              {"committer_email", email},
-                              {"committed_date", when},
-                              {"web_url", fmt::format("{}/-/commit/{}", model::project_url(app, project), sha)}});
 }
 
 base::Result<json::Value> runner_json(Transaction& tx, const Row& job, json::Value& manager_out) {
@@ -88,6 +59,41 @@ base::Result<json::Value> runner_json(Transaction& tx, const Row& job, json::Val
 
 } // namespace
 
+json::Value seconds_between(std::optional<std::int64_t> from, std::optional<std::int64_t> to) {
+  if (!from || !to) return nullptr;
+  return static_cast<double>(*to - *from) / 1000.0;
+}
+
+json::Value commit_json(const App& app, const model::Project& project, const Row& pipeline) {
+  auto facts = json::parse(pipeline.text("commit_facts"));
+  std::string message = facts ? (*facts)["message"].string_or("") : "";
+  std::string author = facts ? (*facts)["author"].string_or("") : "";
+  std::string when = facts ? (*facts)["timestamp"].string_or("") : "";
+  std::string sha = pipeline.text("sha");
+  std::size_t bracket = author.find(" <");
+  std::string name = author.substr(0, bracket);
+  std::string email;
+  if (bracket != std::string::npos) email = author.substr(bracket + 2, author.size() - bracket - 3);
+  return json::Value::object({{"id", sha},
+                              {"short_id", sha.substr(0, 8)},
+                              {"created_at", when},
+                              {"title", message.substr(0, message.find('\n'))},
+                              {"message", message},
+                              {"author_name", name},
+                              {"author_email", email},
+                              {"authored_date", when},
+                              {"committer_name", name},
+                              {"committer_email", email},
+                              {"committed_date", when},
+                              {"web_url", fmt::format("{}/-/commit/{}", model::project_url(app, project), sha)}});
+}
+
+base::Result<bool> has_warnings(Transaction& tx, std::int64_t pipeline_id) {
+  return FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE pipeline_id = ? AND retried = 0 AND allow_failure = 1 AND "
+                         "status IN ('failed', 'canceled')",
+                         {pipeline_id})) > 0;
+}
+
 json::Value pipeline_basic_json(const App& app, const model::Project& project, const Row& row) {
   return json::Value::object(
       {{"id", row.integer("id")},
@@ -109,9 +115,7 @@ base::Result<json::Value> pipeline_json(Transaction& tx, const App& app, const m
   std::string status = row.text("status");
   auto started = row.optional_integer("started_at");
   auto finished = row.optional_integer("finished_at");
-  bool warned = FR_TRY(tx.count("SELECT count(*) FROM jobs WHERE pipeline_id = ? AND retried = 0 AND "
-                                "allow_failure = 1 AND status IN ('failed', 'canceled')",
-                                {row.integer("id")})) > 0;
+  bool warned = FR_TRY(has_warnings(tx, row.integer("id")));
   value.set("before_sha", row.text("before_sha"));
   value.set("tag", row.text("ref_type") == "tag");
   value.set("yaml_errors", optional_text(row, "yaml_errors"));

@@ -9,6 +9,7 @@
 #include "coordinator/git/repository.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/objects/artifacts.hpp"
+#include "coordinator/pipelines/find.hpp"
 #include "coordinator/pipelines/json.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "sys/files.hpp"
@@ -16,65 +17,31 @@
 namespace coordinator {
 namespace {
 
+using pipelines::find_pipeline;
 using pipelines::job_json;
 using pipelines::pipeline_basic_json;
 using pipelines::pipeline_json;
-
-struct Found {
-  model::Project project;
-  Access access;
-  Row row;
-};
-
-Outcome<model::ProjectAccess> readable(Transaction& tx, const Call& call) {
-  auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
-  if (!allowed(Ability::kReadBuilds, found.access)) return std::unexpected(forbidden());
-  return found;
-}
-
-Outcome<Found> find_pipeline(Transaction& tx, const Call& call) {
-  auto found = API_TRY(readable(tx, call));
-  auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ? AND project_id = ?",
-                                  {call.path_id("pipeline_id").value_or(0), found.project.id}));
-  if (!row) return std::unexpected(not_found("Pipeline"));
-  return Found{.project = found.project, .access = found.access, .row = *row};
-}
+using pipelines::pipelines_matching;
+using pipelines::readable_project;
 
 Outcome<Reply> list_pipelines(Call& call) {
   auto page = API_TRY(read_page(call.params));
   auto order = call.params.one_of("order_by", {"id", "status", "ref", "updated_at", "user_id"}).value_or("id");
   auto sort = call.params.one_of("sort", {"asc", "desc"}).value_or("desc");
-  auto scope = call.params.one_of("scope", {"running", "pending", "finished", "branches", "tags"});
-  std::string where = " WHERE project_id = ?";
-  Binds binds = {0};
-  for (const char* column : {"status", "ref", "sha", "source", "name"}) {
-    auto value = call.params.text(column);
-    if (!value) continue;
-    where += fmt::format(" AND {} = ?", column);
-    binds.emplace_back(*value);
-  }
-  if (auto username = call.params.text("username")) {
-    where += " AND user_id IN (SELECT id FROM users WHERE lower(username) = ?)";
-    binds.emplace_back(base::to_lower(*username));
-  }
-  if (auto broken = call.params.boolean("yaml_errors"))
-    where += *broken ? " AND yaml_errors IS NOT NULL" : " AND yaml_errors IS NULL";
-  if (scope == "running" || scope == "pending") where += fmt::format(" AND status = '{}'", *scope);
-  if (scope == "finished") where += " AND status IN ('success', 'failed', 'canceled')";
-  if (scope == "branches") where += " AND ref_type = 'branch'";
-  if (scope == "tags") where += " AND ref_type = 'tag'";
+  auto condition = pipelines_matching(call.params);
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    auto found = API_TRY(readable(tx, call));
-    binds[0] = Bind(found.project.id);
-    auto total = API_TRY(tx.count("SELECT count(*) FROM pipelines" + where, binds));
-    Binds all = binds;
+    auto found = API_TRY(readable_project(tx, call));
+    condition.add("project_id = ?", {found.project.id});
+    auto total = API_TRY(tx.count("SELECT count(*) FROM pipelines WHERE " + condition.sql, condition.binds));
+    Binds all = condition.binds;
     all.emplace_back(page.per_page);
     all.emplace_back(page.offset());
     json::Value list = json::Value::array();
-    for (const Row& row : API_TRY(tx.query(
-             fmt::format("SELECT * FROM pipelines{} ORDER BY {} {}, id DESC LIMIT ? OFFSET ?", where, order, sort),
-             all)))
+    for (const Row& row :
+         API_TRY(tx.query(fmt::format("SELECT * FROM pipelines WHERE {} ORDER BY {} {}, id DESC LIMIT ? OFFSET ?",
+                                      condition.sql, order, sort),
+                          all)))
       list.push_back(pipeline_basic_json(call.app, found.project, row));
     return call.page_reply(std::move(list), page, total);
   });
@@ -141,7 +108,7 @@ Outcome<Reply> create_pipeline(const std::shared_ptr<Work>& work, Call& call) {
 Outcome<Reply> latest_pipeline(Call& call) {
   auto ref = call.params.text("ref");
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    auto found = API_TRY(readable(tx, call));
+    auto found = API_TRY(readable_project(tx, call));
     auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE project_id = ? AND ref = ? ORDER BY id DESC LIMIT 1",
                                     {found.project.id, ref.value_or(found.project.default_branch)}));
     if (!row) return std::unexpected(not_found("Pipeline"));

@@ -1,52 +1,14 @@
 // Service: how jobs and pipelines change their status after they exist.
 
 #include <algorithm>
-#include <map>
 
 #include "base/strings.hpp"
 #include "ci/status.hpp"
 #include "coordinator/git/repository.hpp"
+#include "coordinator/pipelines/latest.hpp"
 #include "coordinator/pipelines/service.hpp"
 
 namespace coordinator::pipelines {
-namespace {
-
-struct Loaded {
-  std::vector<Row> rows;
-  std::vector<ci::JobState> states;
-};
-
-// The latest rows of a pipeline, as the status machine sees them.
-base::Result<Loaded> load(Transaction& tx, std::int64_t pipeline_id) {
-  Loaded loaded;
-  loaded.rows = FR_TRY(tx.query(
-      "SELECT id, name, stage_idx, status, allow_failure, when_to_run, started_at, "
-      // An empty list of needs has no rows; the definition knows. Inside a JSON text the quotes would be escaped.
-      "CASE WHEN definition LIKE ? THEN 1 ELSE 0 END AS dag "
-      "FROM jobs WHERE pipeline_id = ? AND retried = 0 ORDER BY stage_idx, id",
-      {R"(%"needs":[%)", pipeline_id}));
-  std::map<std::int64_t, std::vector<std::string>> needs;
-  for (const Row& need : FR_TRY(tx.query("SELECT n.job_id, n.name FROM job_needs n JOIN jobs j ON j.id = n.job_id "
-                                         "WHERE j.pipeline_id = ? AND j.retried = 0",
-                                         {pipeline_id})))
-    needs[need.integer("job_id")].push_back(need.text("name"));
-  for (const Row& row : loaded.rows) {
-    ci::JobState state;
-    state.name = row.text("name");
-    state.stage_index = static_cast<int>(row.integer("stage_idx"));
-    state.status = ci::parse_status(row.text("status")).value_or(ci::Status::kFailed);
-    state.allow_failure = row.boolean("allow_failure");
-    state.when = ci::parse_when(row.text("when_to_run")).value_or(ci::When::kOnSuccess);
-    if (row.boolean("dag")) state.needs = needs[row.integer("id")];
-    loaded.states.push_back(std::move(state));
-  }
-  return loaded;
-}
-
-bool retryable(std::string_view status) { return status == "success" || status == "failed" || status == "canceled"; }
-
-} // namespace
-
 base::Status Service::hold(Transaction& tx, std::int64_t pipeline_id) {
   if (tx.exclusive()) return {};
   return tx.lock("pipeline", pipeline_id);
@@ -56,7 +18,7 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
   std::int64_t now = app_.now();
   bool woke = false;
   FR_CHECK(hold(tx, pipeline_id));
-  Loaded loaded = FR_TRY(load(tx, pipeline_id));
+  Latest loaded = FR_TRY(latest_jobs(tx, pipeline_id));
   while (true) {
     auto transitions = ci::process(loaded.states);
     if (transitions.empty()) break;
@@ -241,7 +203,7 @@ base::Result<std::int64_t> Service::clone_job(Transaction& tx, const Row& old, s
 }
 
 base::Status Service::reset_dependents(Transaction& tx, const Row& job) {
-  Loaded loaded = FR_TRY(load(tx, job.integer("pipeline_id")));
+  Latest loaded = FR_TRY(latest_jobs(tx, job.integer("pipeline_id")));
   for (std::size_t i = 0; i < loaded.rows.size(); ++i) {
     if (loaded.states[i].name != job.text("name")) continue;
     for (std::size_t dependent : ci::dependents_to_reset(loaded.states, i))
@@ -257,7 +219,7 @@ Outcome<std::int64_t> Service::retry_job(Transaction& tx, std::int64_t job_id, s
   auto row = API_TRY(
       tx.query_one("SELECT id, pipeline_id, name, status, retried, definition FROM jobs WHERE id = ?", {job_id}));
   if (!row) return std::unexpected(not_found("Job"));
-  if (!retryable(row->text("status")) || row->boolean("retried"))
+  if (!is_retryable(row->text("status")) || row->boolean("retried"))
     return std::unexpected(forbidden("Job is not retryable"));
   std::int64_t id = API_TRY(clone_job(tx, *row, user_id));
   API_CHECK(reset_dependents(tx, *row));

@@ -133,6 +133,12 @@ Outcome<Reply> create_for_user(Call& call) {
   });
 }
 
+Outcome<Reply> create_own(Call& call, Wish wish) {
+  wish.token.user_id = call.identity.user_id;
+  return call.app.store.write(
+      [&](Transaction& tx) -> Outcome<Reply> { return json_reply(201, API_TRY(issue(tx, call, wish))); });
+}
+
 Outcome<Reply> create_for_oneself(Call& call) {
   auto wish = API_TRY(read_wish(call.params));
   for (const auto& scope : wish.token.scopes) {
@@ -140,9 +146,13 @@ Outcome<Reply> create_for_oneself(Call& call) {
       return std::unexpected(invalid_parameters({"scopes does not have a valid value"}));
     }
   }
-  wish.token.user_id = call.identity.user_id;
-  return call.app.store.write(
-      [&](Transaction& tx) -> Outcome<Reply> { return json_reply(201, API_TRY(issue(tx, call, wish))); });
+  return create_own(call, std::move(wish));
+}
+
+// With any scope, for a person at a browser: a token must not make one that can do more than itself.
+Outcome<Reply> create_in_browser(Call& call) {
+  if (call.identity.session_id == 0) return std::unexpected(forbidden("Sign in with a browser"));
+  return create_own(call, API_TRY(read_wish(call.params)));
 }
 
 Outcome<Reply> list_tokens(Call& call) {
@@ -395,6 +405,7 @@ void register_access_tokens(Api& api) {
             .summary = "Create a token for a user",
             .params = kNewToken,
             .answers = "201:NewAccessToken"});
+  api.post("/personal_access_tokens", create_in_browser, {.root = kWebRoot});
   api.post("/user/personal_access_tokens", create_for_oneself,
            {.summary = "Create a token of the scopes k8s_proxy and self_rotate for oneself",
             .params = kNewToken,

@@ -49,6 +49,11 @@ inline constexpr std::string_view kRunnerAttributes =
     "access_level:(not_protected|ref_protected) tag_list:list? maximum_timeout:int?";
 // As one object, for the audit trail.
 json::Value attributes_json(const model::RunnerAttributes& attributes);
+model::RunnerAttributes attributes_of(const model::Runner& runner);
+// With its audit entry and event; the caller has asked whether it is allowed.
+Outcome<std::monostate> edit_runner(Transaction& tx, Call& call, const model::Runner& runner,
+                                    model::RunnerAttributes attributes);
+Outcome<std::monostate> remove_runner(Transaction& tx, Call& call, const model::Runner& runner);
 // Too many runners in the group or project already?
 Outcome<Violations> runner_limit_violations(Transaction& tx, RunnerType type, std::int64_t owner_id, std::int64_t now);
 

@@ -17,6 +17,54 @@ void announce(Transaction& tx, Call& call, std::int64_t runner_id) {
   tx.after_commit([&app = call.app, runner_id] { app.events.runner_changed(runner_id); });
 }
 
+// Pausing and resuming are events of their own in the audit trail.
+std::string_view name_of_change(const json::Value& difference) {
+  if (difference.size() == 1 && difference.find("paused")) {
+    return difference["paused"]["to"].bool_or(false) ? "ci_runner_paused" : "ci_runner_resumed";
+  }
+  return "ci_runner_updated";
+}
+
+} // namespace
+
+model::RunnerAttributes attributes_of(const model::Runner& runner) {
+  return {.description = runner.description,
+          .maintenance_note = runner.maintenance_note,
+          .active = runner.active,
+          .locked = runner.locked,
+          .run_untagged = runner.run_untagged,
+          .ref_protected = runner.ref_protected,
+          .maximum_timeout = runner.maximum_timeout,
+          .tag_list = runner.tag_list};
+}
+
+Outcome<std::monostate> edit_runner(Transaction& tx, Call& call, const model::Runner& runner,
+                                    model::RunnerAttributes attributes) {
+  const auto before = attributes_of(runner);
+  if (runner.type != RunnerType::kProject) attributes.locked = before.locked;
+  const bool tags_changed = attributes.tag_list != before.tag_list;
+  if (const auto violations = model::validate(attributes, tags_changed); !violations.empty()) {
+    return std::unexpected(violations.as_object());
+  }
+  API_CHECK(model::update_runner(tx, runner.id, attributes, call.now()));
+  const auto difference = model::changes(attributes_json(before), attributes_json(attributes));
+  API_CHECK(model::audit(tx, call, name_of_change(difference), model::subject_of(runner),
+                         json::Value::object({{"changes", difference}})));
+  announce(tx, call, runner.id);
+  return {};
+}
+
+Outcome<std::monostate> remove_runner(Transaction& tx, Call& call, const model::Runner& runner) {
+  API_CHECK(model::delete_runner(tx, runner.id));
+  API_CHECK(model::audit(tx, call, "ci_runner_unregistered", model::subject_of(runner),
+                         json::Value::object({{"runner_type", to_string(runner.type)},
+                                              {"attributes", attributes_json(attributes_of(runner))}})));
+  tx.after_commit([&app = call.app, id = runner.id] { app.events.runner_deleted(id); });
+  return {};
+}
+
+namespace {
+
 // --- POST /user/runners ---
 
 struct Scope {
@@ -96,25 +144,6 @@ Outcome<Reply> show_runner(Call& call) {
   });
 }
 
-model::RunnerAttributes attributes_of(const model::Runner& runner) {
-  return {.description = runner.description,
-          .maintenance_note = runner.maintenance_note,
-          .active = runner.active,
-          .locked = runner.locked,
-          .run_untagged = runner.run_untagged,
-          .ref_protected = runner.ref_protected,
-          .maximum_timeout = runner.maximum_timeout,
-          .tag_list = runner.tag_list};
-}
-
-// Pausing and resuming are events of their own in the audit trail.
-std::string_view name_of_change(const json::Value& difference) {
-  if (difference.size() == 1 && difference.find("paused")) {
-    return difference["paused"]["to"].bool_or(false) ? "ci_runner_paused" : "ci_runner_resumed";
-  }
-  return "ci_runner_updated";
-}
-
 Outcome<Reply> update_runner(Call& call) {
   auto& params = call.params;
   params.at_least_one({"description", "active", "paused", "tag_list", "run_untagged", "locked", "access_level",
@@ -125,19 +154,9 @@ Outcome<Reply> update_runner(Call& call) {
   API_CHECK(params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(runner_for(tx, call, call.path_id("id"), Ability::kUpdateRunner));
-    const auto before = attributes_of(found.runner);
-    auto attributes = before;
+    auto attributes = attributes_of(found.runner);
     read_runner_attributes(params, attributes);
-    if (found.runner.type != RunnerType::kProject) attributes.locked = before.locked;
-    const bool tags_changed = attributes.tag_list != before.tag_list;
-    if (const auto violations = model::validate(attributes, tags_changed); !violations.empty()) {
-      return std::unexpected(violations.as_object());
-    }
-    API_CHECK(model::update_runner(tx, found.runner.id, attributes, call.now()));
-    const auto difference = model::changes(attributes_json(before), attributes_json(attributes));
-    API_CHECK(model::audit(tx, call, name_of_change(difference), model::subject_of(found.runner),
-                           json::Value::object({{"changes", difference}})));
-    announce(tx, call, found.runner.id);
+    API_CHECK(edit_runner(tx, call, found.runner, std::move(attributes)));
     const auto runner = API_TRY(model::find_runner(tx, found.runner.id));
     return json_reply(200, API_TRY(runner_details_json(tx, call, *runner, true)));
   });
@@ -147,11 +166,7 @@ Outcome<Reply> delete_runner(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(runner_for(tx, call, call.path_id("id"), Ability::kDeleteRunner));
     API_CHECK(check_unmodified(call, found.runner.updated_at));
-    API_CHECK(model::delete_runner(tx, found.runner.id));
-    API_CHECK(model::audit(tx, call, "ci_runner_unregistered", model::subject_of(found.runner),
-                           json::Value::object({{"runner_type", to_string(found.runner.type)},
-                                                {"attributes", attributes_json(attributes_of(found.runner))}})));
-    tx.after_commit([&app = call.app, id = found.runner.id] { app.events.runner_deleted(id); });
+    API_CHECK(remove_runner(tx, call, found.runner));
     return empty_reply(204);
   });
 }

@@ -1,6 +1,7 @@
 // What every page needs to begin with: who, what is allowed, search, and the decision about an address.
 #include "base/strings.hpp"
 #include "base/version.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/entities.hpp"
@@ -10,6 +11,7 @@
 #include "coordinator/web/runner_rows.hpp"
 #include "coordinator/web/sessions.hpp"
 #include "coordinator/web/shapes.hpp"
+#include "sys/host.hpp"
 
 namespace coordinator::web {
 namespace {
@@ -51,6 +53,8 @@ Outcome<Reply> context(Call& call) {
                                    {"csrf_token", csrf_token(secret)},
                                    {"version", version_json()},
                                    {"external_url", call.app.url},
+                                   {"downloads", json::Value::object({{"linux/" + sys::cpu_architecture(),
+                                                                       std::string(kDownloadRoot) + program_name()}})},
                                    {"features", json::Value::object()},
                                    {"settings", json::Value::object()}});
   API_CHECK(call.app.store.read([&](Transaction& tx) -> Outcome<std::monostate> {
@@ -79,16 +83,6 @@ Outcome<Reply> page(Call& call) {
   });
 }
 
-// A word inside of LIKE, lower case.
-std::string like(std::string_view word) {
-  std::string out = "%";
-  for (const char c : base::to_lower(word)) {
-    if (c == '%' || c == '_' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "%";
-}
-
 Outcome<json::Value> found_groups(Transaction& tx, const Call& call, std::string_view word) {
   auto out = json::Value::array();
   for (const auto& row : API_TRY(tx.query("SELECT * FROM namespaces WHERE kind = 'group' AND (lower(full_path) LIKE ? "
@@ -112,25 +106,25 @@ Outcome<json::Value> found_groups(Transaction& tx, const Call& call, std::string
 }
 
 Outcome<json::Value> found_projects(Transaction& tx, const Call& call, std::string_view word) {
+  auto condition = model::projects_visible_to(call.identity, call.now());
+  condition.add("(lower(p.full_path) LIKE ? ESCAPE '\\' OR lower(p.name) LIKE ? ESCAPE '\\')", {word, word});
+  condition.binds.emplace_back(kSearchResults);
   auto out = json::Value::array();
-  for (const auto& row : API_TRY(tx.query(std::string(model::kProjectSelect) +
-                                              " AND (lower(p.full_path) LIKE ? ESCAPE '\\' OR lower(p.name) LIKE ? "
-                                              "ESCAPE '\\') ORDER BY p.last_activity_at DESC, p.id DESC LIMIT ?",
-                                          {word, word, kSearchCandidates}))) {
+  for (const auto& row : API_TRY(tx.query(std::string(model::kProjectSelect) + " AND " + condition.sql +
+                                              " ORDER BY p.last_activity_at DESC, p.id DESC LIMIT ?",
+                                          condition.binds))) {
     const auto project = model::project_from_row(row);
-    if (!allowed(Ability::kRead, API_TRY(model::access_to(tx, call.identity, project, call.now())))) continue;
     out.push_back(json::Value::object({{"id", project.id},
                                        {"name", project.name},
                                        {"name_with_namespace", project.namespace_full_name + " / " + project.name},
                                        {"path_with_namespace", project.full_path},
                                        {"web_path", project_path(project)}}));
-    if (out.size() == kSearchResults) break;
   }
   return out;
 }
 
 Outcome<Reply> search(Call& call) {
-  const auto word = like(base::trim(call.params.text("q").value_or("")));
+  const auto word = model::like_pattern(base::trim(call.params.text("q").value_or("")));
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     return json_reply(200, json::Value::object({{"groups", API_TRY(found_groups(tx, call, word))},

@@ -85,6 +85,25 @@ std::string badge_condition(model::RunnerStatus status, std::int64_t now) {
   return "";
 }
 
+model::Condition available_runners(const Call& call, const model::Project& project) {
+  const bool any = static_cast<bool>(allowed(Ability::kReadAllRunners, call.identity.actor()));
+  auto out = any ? model::Condition() : model::runners_of_user(call.identity.user_id, call.now());
+  out.add("r.type = 'project_type' AND r.id NOT IN (SELECT runner_id FROM runner_projects WHERE project_id = ?)",
+          {project.id});
+  if (!any) out.add("r.locked = 0");
+  return out;
+}
+
+model::Condition inherited_group_runners(const std::optional<model::Namespace>& space) {
+  std::string ids = "0";
+  for (const auto step : space && space->is_group() ? space->chain : std::vector<std::int64_t>{}) {
+    ids += fmt::format(",{}", step);
+  }
+  model::Condition out;
+  out.add("r.type = 'group_type' AND r.namespace_id IN (" + ids + ")");
+  return out;
+}
+
 Outcome<json::Value> runner_web_path(Transaction& tx, const Call& call, const model::Runner& runner) {
   const auto at = [&](std::string_view base) { return json::Value(fmt::format("{}/{}", base, runner.id)); };
   if (allowed(Ability::kAdminInstance, call.identity.actor())) return at("/admin/runners");

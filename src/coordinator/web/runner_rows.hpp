@@ -4,6 +4,7 @@
 #include <string>
 
 #include "coordinator/api.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/runners.hpp"
 #include "json/json.hpp"
 
@@ -15,6 +16,11 @@ Outcome<json::Value> runner_row(Transaction& tx, const Call& call, const model::
 
 // The runners (alias r) that show this badge; one of the four holds for each.
 std::string badge_condition(model::RunnerStatus status, std::int64_t now);
+
+// Project runners that the caller may bring into the project: unlocked ones of projects where he is Maintainer.
+model::Condition available_runners(const Call& call, const model::Project& project);
+// Those of the groups above a project.
+model::Condition inherited_group_runners(const std::optional<model::Namespace>& space);
 
 // Null when no page shows him the runner.
 Outcome<json::Value> runner_web_path(Transaction& tx, const Call& call, const model::Runner& runner);

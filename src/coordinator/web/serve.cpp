@@ -10,6 +10,7 @@
 #include "coordinator/web/pages.hpp"
 #include "coordinator/web/register.hpp"
 #include "coordinator/web/sessions.hpp"
+#include "sys/host.hpp"
 
 namespace coordinator::web {
 namespace {
@@ -24,6 +25,15 @@ constexpr std::string_view kNoPages =
     "The REST API under /api/v4, git and the runners work.\n"
     "For the pages, build it again with Node.js 18 or newer and npm installed (Debian: apt-get install nodejs npm)\n"
     "and without FORERUNNER_WEB=OFF.\n";
+
+// This program itself, for the hosts that are to become runners. Anybody may have it.
+Reply program(std::string_view name) {
+  if (name != program_name()) return text_reply(404, "404 Not Found\n");
+  Reply reply = text_reply(200, "", "application/octet-stream");
+  reply.file = net::FileBody{.path = "/proc/self/exe", .offset = 0, .length = std::nullopt};
+  reply.headers.set("Content-Disposition", fmt::format("attachment; filename=\"{}\"", name));
+  return reply;
+}
 
 class Pages {
  public:
@@ -40,6 +50,7 @@ class Pages {
     if (std::ranges::find(kRootFiles, request.path) != std::end(kRootFiles)) {
       return asset(request.path.substr(1), request);
     }
+    if (request.path.starts_with(kDownloadRoot)) return program(request.path.substr(kDownloadRoot.size()));
     if (request.path.starts_with("/api/") || request.path.starts_with("/-/web/")) {
       return json_reply(404, json::Value::object({{"error", "404 Not Found"}}));
     }
@@ -88,6 +99,8 @@ class Pages {
 };
 
 } // namespace
+
+std::string program_name() { return "gitlab-runner-linux-" + sys::cpu_architecture(); }
 
 net::Handler page_handler(App& app, std::string_view pack) {
   auto assets = Assets::open(pack);

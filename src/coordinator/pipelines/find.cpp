@@ -1,0 +1,50 @@
+#include "coordinator/pipelines/find.hpp"
+
+#include <fmt/format.h>
+
+#include "base/strings.hpp"
+
+namespace coordinator::pipelines {
+
+Outcome<model::ProjectAccess> readable_project(Transaction& tx, const Call& call) {
+  auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
+  if (!allowed(Ability::kReadBuilds, found.access)) return std::unexpected(forbidden());
+  return found;
+}
+
+Outcome<Found> find_pipeline(Transaction& tx, const Call& call) {
+  auto found = API_TRY(readable_project(tx, call));
+  auto row = API_TRY(tx.query_one("SELECT * FROM pipelines WHERE id = ? AND project_id = ?",
+                                  {call.path_id("pipeline_id").value_or(0), found.project.id}));
+  if (!row) return std::unexpected(not_found("Pipeline"));
+  return Found{.project = found.project, .access = found.access, .row = *row};
+}
+
+Outcome<Found> find_job(Transaction& tx, const Call& call) {
+  auto found = API_TRY(readable_project(tx, call));
+  auto row = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ? AND project_id = ?",
+                                  {call.path_id("job_id").value_or(0), found.project.id}));
+  if (!row) return std::unexpected(not_found(""));
+  return Found{.project = found.project, .access = found.access, .row = *row};
+}
+
+model::Condition pipelines_matching(Params& params) {
+  model::Condition out;
+  auto scope = params.one_of("scope", {"running", "pending", "finished", "branches", "tags"});
+  for (const char* column : {"status", "ref", "sha", "source", "name"}) {
+    auto value = params.text(column);
+    if (!value) continue;
+    out.add(fmt::format("{} = ?", column), {*value});
+  }
+  if (auto username = params.text("username")) {
+    out.add("user_id IN (SELECT id FROM users WHERE lower(username) = ?)", {base::to_lower(*username)});
+  }
+  if (auto broken = params.boolean("yaml_errors")) out.add(*broken ? "yaml_errors IS NOT NULL" : "yaml_errors IS NULL");
+  if (scope == "running" || scope == "pending") out.add("status = ?", {*scope});
+  if (scope == "finished") out.add("status IN ('success', 'failed', 'canceled')");
+  if (scope == "branches") out.add("ref_type = 'branch'");
+  if (scope == "tags") out.add("ref_type = 'tag'");
+  return out;
+}
+
+} // namespace coordinator::pipelines
