@@ -1,0 +1,151 @@
+"""Sessions: fixation, forged requests, redirects, guessing."""
+
+import statistics
+import time
+
+from browser import COOKIE, Visitor, request
+
+
+def case_session_fixation(world):
+    """A cookie that an attacker planted is worth nothing after the victim has signed in with it."""
+    attacker = Visitor(world.server)
+    attacker.get("/-/web/context")
+    victim = Visitor(world.server)
+    victim.cookie, victim.csrf = attacker.cookie, attacker.csrf
+    assert victim.sign_in("ann", world.password).status == 200
+    assert victim.cookie != attacker.cookie
+    assert attacker.user() is None
+    # A whole session of the attacker's, planted: the sign-in ends it.
+    assert attacker.sign_in("eve", world.password).status == 200
+    other = Visitor(world.server)
+    other.cookie = attacker.cookie
+    other.csrf = attacker.csrf
+    assert other.sign_in("ann", world.password).status == 200
+    assert attacker.user() is None and other.user()["username"] == "ann"
+    # What no server made is no session, whatever it looks like.
+    for cookie in ("", "x", "A" * 43, "../../etc/passwd", "' OR '1'='1", "A" * 5000, other.cookie + "x"):
+        stranger = Visitor(world.server)
+        stranger.cookie = cookie
+        assert stranger.user() is None, cookie
+
+
+def case_forged_requests(world):
+    """What another site can make a browser send (forms, images, scripts of its own) changes nothing."""
+    ann = world.visitor("ann")
+    project = world.project("forged", "ann")
+    path = f"/api/v4/projects/{project['id']}"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for headers in (form, {"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data; boundary=x"},
+                    {**form, "Origin": "https://evil.example"}, {**form, "X-CSRF-Token": "guess"}, {}):
+        for method, body in (("POST", "name=x&path=x"), ("PUT", "description=forged"), ("DELETE", None)):
+            target = "/api/v4/groups" if method == "POST" else path
+            answer = ann.send(method, target, body, headers, csrf=False)
+            assert answer.status in (401, 403, 415), (method, headers, answer.status, answer.body)
+    # With the right token, but from somewhere else.
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"):
+        assert ann.send("DELETE", path, None, {"Origin": origin}).status == 401, origin
+    assert ann.send("DELETE", path, None, {"Sec-Fetch-Site": "cross-site"}).status == 401
+    # The token of another session.
+    eve = world.visitor("eve")
+    assert ann.send("DELETE", path, None, {"X-CSRF-Token": eve.csrf}).status == 401
+    # The API's answers cannot be read by another origin either.
+    answer = ann.get("/api/v4/user", headers={"Origin": "https://evil.example"})
+    assert answer.headers.get("Access-Control-Allow-Origin") is None
+    assert ann.get(path).json["description"] != "forged"
+    assert ann.send("DELETE", path).status == 202
+
+
+def case_login_csrf(world):
+    """Nobody can sign a victim's browser in as somebody else."""
+    body = {"login": "eve", "password": world.password}
+    victim = Visitor(world.server)
+    assert victim.send("POST", "/-/web/session", body).status == 403
+    victim.get("/-/web/context")
+    assert victim.send("POST", "/-/web/session", body, {"Origin": "https://evil.example"}).status == 403
+    assert victim.send("POST", "/-/web/session", body, csrf=False).status == 403
+    answer = victim.send("POST", "/-/web/session", f"login=eve&password={world.password}",
+                         {"Content-Type": "application/x-www-form-urlencoded"}, csrf=False)
+    assert answer.status == 403
+    assert victim.user() is None
+
+
+EVIL = ("//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example",
+        "https:evil.example", "javascript:alert(1)", "/%2fevil.example", "/%5cevil.example", "/\tevil.example",
+        "http:/evil.example", "data:text/html,x", " //evil.example", "/x\r\nSet-Cookie: a=b", "/x%0d%0aSet-Cookie:%20a=b",
+        "/../\\evil.example", "\x00//evil.example")
+
+
+def case_open_redirect(world):
+    """redirect_to leads to a page of ours or home, before and after the sign-in."""
+    from urllib.parse import quote
+    for target in EVIL:
+        if "\x00" not in target:
+            answer = Visitor(world.server)
+            answer.get("/-/web/context")
+            done = answer.sign_in("ann", world.password, redirect_to=target)
+            assert done.status == 200 and done.json["redirect"] == "/", (target, done.body)
+            signed_in = answer.get("/users/sign_in?redirect_to=" + quote(target, safe=""))
+            assert signed_in.status == 302 and signed_in.headers["Location"] == "/", (target, signed_in.headers)
+    for target in ("//evil.example", "/\\evil.example", "/%2f%2fevil.example", "/x%0d%0aSet-Cookie:%20a=b"):
+        status, fields, _ = request(world.server, target)
+        location = [field for field in fields if field.lower().startswith("location:")]
+        assert status == 302 and location[0].split(": ", 1)[1].startswith("/users/sign_in"), (target, fields)
+        assert not any(field.lower().startswith("set-cookie: a=") for field in fields), fields
+
+
+def case_guessing(world):
+    """Ten wrong passwords lock an account, and a name that nobody has behaves the same."""
+    for login in ("mallory", "nobody-has-this-name", "nobody@example.org"):
+        answers = [Visitor(world.server).sign_in(login, f"wrong {i}") for i in range(10)]
+        assert {answer.status for answer in answers} == {401}
+        assert {answer.body for answer in answers} == {b'{"message":"Invalid login or password."}'}
+        locked = Visitor(world.server).sign_in(login, world.password)
+        assert locked.status == 429 and 500 < int(locked.headers["Retry-After"]) <= 600
+        assert locked.body == b'{"message":"Too many failed sign-ins. Try again later."}'
+
+
+def case_enumeration_by_time(world):
+    """An unknown name takes as long as a wrong password: both cost one hash."""
+    times = {"eve": [], "nobody-at-all": []}
+    for i in range(5):
+        for login, list_of in times.items():
+            visitor = Visitor(world.server)
+            visitor.get("/-/web/context")
+            start = time.monotonic()
+            assert visitor.sign_in(login, f"wrong {i}").status == 401
+            list_of.append(time.monotonic() - start)
+    known, unknown = (statistics.median(values) for values in times.values())
+    # Without the hash an unknown name would take a hundredth.
+    assert 0.3 < unknown / known < 3, (known, unknown)
+    Visitor(world.server).sign_in("eve", world.password)
+
+
+def case_cookie_flags(world):
+    """Not for scripts, not for other sites, and on https not in the clear."""
+    visitor = world.visitor("ann")
+    for flag in ("Path=/", "HttpOnly", "SameSite=Lax"):
+        assert flag in visitor.set_cookie.split("; "), visitor.set_cookie
+    with world.another("--external-url", "https://ci.example") as secure:
+        visitor = Visitor(secure)
+        visitor.get("/users/sign_in")
+        assert "Secure" in visitor.set_cookie.split("; "), visitor.set_cookie
+        answer = visitor.get("/users/sign_in")
+        assert answer.headers["Strict-Transport-Security"]
+    assert COOKIE not in world.server.api("GET", "version")
+
+
+def case_signed_out_is_out(world):
+    """Sign-out, blocking and a password change end sessions on the server, wherever a copy of the cookie is."""
+    ann = world.visitor("ann")
+    copy = Visitor(world.server)
+    copy.cookie = ann.cookie
+    assert ann.send("DELETE", "/-/web/session").status == 200
+    assert copy.user() is None and copy.get("/api/v4/user").status == 401
+    bob, copy = world.visitor("bob"), Visitor(world.server)
+    copy.cookie = bob.cookie
+    changed = bob.send("PUT", "/-/web/password", {"current": world.password, "new": "a new password"})
+    assert changed.status == 200 and bob.user() is not None and copy.user() is None
+    number = world.users["bob"]
+    world.server.api("POST", f"users/{number}/block", {}, expect=201)
+    assert bob.user() is None
+    assert Visitor(world.server).sign_in("bob", "a new password").status == 401
