@@ -158,12 +158,11 @@ Outcome<Reply> tail_log(const std::shared_ptr<Work>& work, Call& call) {
   }
   const auto id = found.row.integer("id");
   work->traces.watch(id);
-  const auto size = static_cast<std::int64_t>(work->traces.size(id));
+  const auto size = static_cast<std::int64_t>(API_TRY(work->traces.size(id)));
   Reply reply = text_reply(200, "");
   if (offset < size) {
-    const auto length = static_cast<std::uint64_t>(std::min(limit, size - offset));
-    reply.file =
-        net::FileBody{.path = work->traces.path(id), .offset = static_cast<std::uint64_t>(offset), .length = length};
+    API_CHECK(work->traces.fill(reply, id, static_cast<std::uint64_t>(offset),
+                                static_cast<std::uint64_t>(std::min(limit, size - offset))));
   }
   reply.headers.set("X-Trace-Offset", std::to_string(offset));
   reply.headers.set("X-Trace-Size", std::to_string(size));
