@@ -183,7 +183,7 @@ void Api::add(std::string_view method, std::string_view pattern, ApiHandler hand
           auto outcome = handler(*call);
           return outcome ? std::move(*outcome) : std::move(outcome.error());
         });
-        if (observer_) observer_(endpoints_[index], *call, reply);
+        if (observer_ && endpoints_[index].route.root == kApiRoot) observer_(endpoints_[index], *call, reply);
         note_unread(*call, verb, reply);
         respond(*call, responder, std::move(reply));
       },

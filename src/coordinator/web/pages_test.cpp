@@ -254,8 +254,8 @@ TEST_F(PagesTest, FilesOfTheFrontEnd) {
   EXPECT_EQ(script.headers.get("Cache-Control"), "public, max-age=31536000, immutable");
   EXPECT_EQ(script.headers.get("Content-Type"), "text/javascript; charset=utf-8");
   EXPECT_EQ(browser.get("/favicon.svg").headers.get("Cache-Control"), "no-cache");
-  for (const auto none : {"/-/assets/index.html", "/-/assets/../secret.key", "/-/assets/%2e%2e/secret.key",
-                          "/-/assets/h/", "/-/assets//etc/passwd", "/robots.txt", "/-/assets/h/app-1.js%00"}) {
+  for (const auto none : {"/-/assets/index.html", "/-/assets/%2e%2e/secret.key", "/-/assets/h/",
+                          "/-/assets//etc/passwd", "/robots.txt", "/-/assets/h/app-1.js%00"}) {
     EXPECT_EQ(browser.get(none).status, 404) << none;
   }
   EXPECT_EQ(browser.get("/api/nothing").text, R"({"error":"404 Not Found"})");

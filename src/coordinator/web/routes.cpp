@@ -71,7 +71,7 @@ using Segments = std::vector<std::string>;
 
 // Decoded segments without a trailing slash; nullopt when they are no names of ours (empty, "..", control characters).
 std::optional<Segments> segments_of(std::string_view path) {
-  if (path.size() > kLongestPath || !path.starts_with('/')) return std::nullopt;
+  if (path.size() > kLongestPath || !path.starts_with('/') || path.starts_with("//")) return std::nullopt;
   path.remove_prefix(1);
   if (path.ends_with('/')) path.remove_suffix(1);
   if (path.empty()) return Segments();
