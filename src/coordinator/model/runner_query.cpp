@@ -69,7 +69,6 @@ std::string like_pattern(std::string_view text) {
   return "%" + out + "%";
 }
 
-
 Condition runners_matching(const RunnerFilter& filter, std::int64_t now) {
   Condition out;
   if (!filter.types.empty()) {
