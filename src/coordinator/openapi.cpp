@@ -349,7 +349,8 @@ Value openapi_document(const std::vector<Endpoint>& endpoints, std::string_view 
 std::vector<std::string> broken_promises(const Endpoint& endpoint, const Call& call, const Reply& reply) {
   std::vector<std::string> out;
   // Read by the framework, or told of every route at once.
-  static constexpr std::string_view common[] = {"private_token", "access_token", "job_token", "sudo"};
+  static constexpr std::string_view common[] = {"private_token", "access_token", "job_token", "sudo",
+                                                "authenticity_token"};
   const auto fields = parse_params(endpoint.route.params);
   for (const auto& name : call.params.asked()) {
     if (std::ranges::find(common, name) != std::end(common)) continue;

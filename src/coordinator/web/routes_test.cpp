@@ -19,7 +19,7 @@ TEST(PageRoutes, EachRuleIsFoundByItsOwnAddress) {
     }
     if (rule.place != Place::kInstance) EXPECT_EQ(page->full_path, "a/b") << address;
     if (rule.pattern.find(":runner") != std::string_view::npos) EXPECT_EQ(page->id, 7) << address;
-    EXPECT_TRUE(parse_page(address + "/")) << address;
+    if (address != "/") EXPECT_TRUE(parse_page(address + "/")) << address;
   }
 }
 
