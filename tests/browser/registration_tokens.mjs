@@ -54,7 +54,7 @@ export const registrationTokenWalks = {
     const admin = await open('root');
     const owner = await open('olivia');
     const menu = (tab) => tab.page.getByRole('button', { name: /^Register an? \w+ runner$/ });
-    const places = ['/groups/acme/-/runners', '/acme/website/-/settings/ci_cd', '/acme/labs/shop/-/settings/ci_cd'];
+    const places = ['/groups/acme/-/runners', '/acme/website/-/settings/ci_cd#js-runners-settings', '/acme/labs/shop/-/settings/ci_cd#js-runners-settings'];
     await admin.go('/admin/runners'); // off is how a new installation starts
     await admin.page.getByRole('link', { name: 'New instance runner' }).waitFor();
     equal(await menu(admin).count(), 0, 'the menu of the instance');

@@ -151,7 +151,7 @@ export const runnerWalks = {
     await coordinator.api('POST', '/features/create_runner_workflow_for_namespace', { value: false });
     for (const [list, name, form] of [
       ['/groups/acme/-/runners', 'New group runner', '/groups/acme/-/runners/new'],
-      ['/acme/website/-/settings/ci_cd', 'New project runner', '/acme/website/-/runners/new'],
+      ['/acme/website/-/settings/ci_cd#js-runners-settings', 'New project runner', '/acme/website/-/runners/new'],
     ]) {
       await owner.go(list);
       await owner.page.getByRole('button', { name: /^Register a (group|project) runner/ }).waitFor();

@@ -207,12 +207,12 @@ void register_runner_artifacts(Api& api) {
             .parse_body = false,
             .summary = "Upload artifacts (by runners)",
             .params = "token:text file:file artifact_type:text artifact_format:text expire_in:text accessibility:text",
-            .answers = "201:any 403 413"});
+            .answers = "201:any 403 413 429"});
   api.get("/jobs/:id/artifacts", [](Call& call) { return download(call); },
           {.auth = Auth::kNone,
            .summary = "Download a job's artifacts (by runners)",
            .params = "token:text direct_download:bool",
-           .answers = "200:binary 206:binary 401 403 404 416"});
+           .answers = "200:binary 206:binary 401 403 404 416 429"});
 }
 
 } // namespace coordinator

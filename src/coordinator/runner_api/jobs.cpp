@@ -274,14 +274,14 @@ void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work) {
           {.auth = Auth::kNone,
            .summary = "Report a job's state (by runners)",
            .params = "token:text state:text failure_reason:text exit_code:int output:object info:object checksum:text",
-           .answers = "200:any 403 409"});
+           .answers = "200:any 403 409 429"});
   api.patch("/jobs/:id/trace", [work](Call& call) { return append_trace(work, call); },
             {.auth = Auth::kNone,
              .max_body = kPatchLimit,
              .parse_body = false,
              .summary = "Append to a job's log (by runners)",
              .params = "token:text debug_trace:text",
-             .answers = "202:any 403 416"});
+             .answers = "202:any 403 416 429"});
 }
 
 } // namespace coordinator
