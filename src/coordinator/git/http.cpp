@@ -433,7 +433,9 @@ void register_git(Api& api, const std::shared_ptr<Work>& work, const net::Handle
   auto handler = [work, otherwise, leftovers = std::make_shared<Leftovers>()](const net::Request& request,
                                                                               const net::Responder& responder) {
     const bool reading = request.method == "GET" || request.method == "HEAD";
-    if (reading && !parse_target(request) && !with_suffix(work->service.app(), request)) {
+    // Below ".git" nothing is a page, however wrong the rest: git is answered, not sent to the sign-in page.
+    const bool inside = base::percent_decode(request.path).find(".git/") != std::string::npos;
+    if (reading && !inside && !with_suffix(work->service.app(), request)) {
       return otherwise(request, responder);
     }
     auto reply = serve(work, leftovers, request);
