@@ -1,10 +1,10 @@
-// Store: a database, SQLite in a file or PostgreSQL over the network, behind one code path.
+// Store: a database, SQLite in a file; what it offers and the SQL it takes are to fit PostgreSQL too (docs/roadmap.md).
 //
 // Thread-safe; blocking, so called from pool threads only. A transaction lives for one call of write(), write_shared()
 // or read(): the body's success commits, its error rolls back and is handed on. Bodies must be short, must not nest,
 // and block on nothing but the database.
 //
-// One SQL text serves both databases (dialect.hpp says what is translated): `?` for parameters, RETURNING, ON CONFLICT,
+// One SQL text is to serve both databases (dialect.hpp says what is translated): `?` for parameters, RETURNING, ON CONFLICT,
 // times as Unix milliseconds, booleans as integers 0 and 1. What PostgreSQL is strict about, SQL must respect:
 //  * conditions are conditions: `active = 1`, not `active`; and `sum(CASE WHEN x THEN 1 ELSE 0 END)`, not `sum(x)`;
 //  * every selected column is grouped or aggregated; NULL's place in an ORDER BY on a nullable column is said

@@ -60,7 +60,7 @@ def sign_in(world, login):
 def check_pages(matrix):
     world = matrix.world
     if world.server.send("GET", "/-/web/context").status != 200:
-        print("this program has no pages")
+        matrix.wrong.append("the program has no pages")
         return
     for actor in [None] + world.people:
         cookie = sign_in(world, actor.login) if actor else None

@@ -38,7 +38,7 @@ const std::vector<std::pair<std::string_view, json::Value>>& defaults() {
       {"signup_enabled", false},
       {"admin_mode", false},
       {"long_poll_seconds", 50},
-      {"session_expire_delay", 10080}, // minutes
+      {"session_expire_delay", 10080},      // minutes
       {"sign_in_attempts_per_address", 60}, // a minute; 0: unlimited
   };
   return table;

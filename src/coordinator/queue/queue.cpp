@@ -11,7 +11,7 @@
 namespace coordinator::queue {
 namespace {
 
-constexpr std::size_t kBatch = 32; // hand-overs of one transaction: others wait for the writer meanwhile
+constexpr std::size_t kBatch = 32;       // hand-overs of one transaction: others wait for the writer meanwhile
 constexpr std::int64_t kTendSeconds = 1; // of the machine's own clock: clients go away in real time
 constexpr std::size_t kFeatureSets = 1000;
 
