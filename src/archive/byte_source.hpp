@@ -18,7 +18,8 @@ class ByteSource {
   virtual base::Result<std::string> read(std::uint64_t offset, std::size_t size) const = 0;
 };
 
-// The descriptor stays the caller's and open. Any number of threads.
+// A file, or a part of it that is all there. The descriptor stays the caller's and open. Any number of threads.
 base::Result<std::unique_ptr<ByteSource>> make_fd_byte_source(int fd);
+std::unique_ptr<ByteSource> make_fd_byte_source(int fd, std::uint64_t offset, std::uint64_t size);
 
 } // namespace archive

@@ -65,18 +65,16 @@ base::Result<std::size_t> ZipStream::inflate(char* buffer, std::size_t size) {
   stream_.next_out = reinterpret_cast<Bytef*>(buffer);
   stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(size, 1u << 30));
   const uInt room = stream_.avail_out;
-  while (stream_.avail_out == room) {
-    if (stream_.avail_in == 0) {
-      if (!FR_TRY(feed())) return malformed("unexpected end of file");
+  while (stream_.avail_out == room && !finished_) {
+    if (stream_.avail_in == 0 && FR_TRY(feed())) {
       stream_.next_in = reinterpret_cast<Bytef*>(in_.data());
       stream_.avail_in = static_cast<uInt>(in_.size());
     }
+    // Also without further input: there may be output that did not fit before.
     int status = ::inflate(&stream_, Z_NO_FLUSH);
-    if (status == Z_STREAM_END) {
-      finished_ = true; // what may stand behind it is nobody's
-      break;
-    }
-    if (status != Z_OK && status != Z_BUF_ERROR) return malformed("corrupt entry");
+    if (status == Z_BUF_ERROR) return malformed("unexpected end of file");
+    if (status != Z_OK && status != Z_STREAM_END) return malformed("corrupt entry");
+    finished_ = status == Z_STREAM_END; // what may stand behind it is nobody's
   }
   return room - stream_.avail_out;
 }

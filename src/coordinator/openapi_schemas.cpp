@@ -105,12 +105,14 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
      "started_at:time? finished_at:time? erased_at:time? duration:number? queued_duration:number? user:BasicUser? "
      "commit:object pipeline:BasicPipeline web_url:text project:object artifacts:[object] runner:object? "
      "runner_manager:object? artifacts_expire_at:time? archived:bool tag_list:[text] artifacts_file?:object "
+     "artifacts_metadata?:object "
      "failure_reason?:text exit_code?:int"},
     {"RunnerJob",
      "id:int status:text stage:text name:text ref:text tag:bool coverage:number? allow_failure:bool created_at:time "
      "started_at:time? finished_at:time? erased_at:time? duration:number? queued_duration:number? user:BasicUser? "
      "commit:object pipeline:BasicPipeline web_url:text project:BasicProject artifacts:[object] runner:object? "
      "runner_manager:object? artifacts_expire_at:time? archived:bool tag_list:[text] artifacts_file?:object "
+     "artifacts_metadata?:object "
      "failure_reason?:text exit_code?:int"},
     {"Lint", "valid:bool errors:[text] warnings:[text] merged_yaml:text? includes:[any]"},
     {"Version", "version:text revision:text"},

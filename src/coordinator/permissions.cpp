@@ -152,6 +152,13 @@ Visibility parse_visibility(std::string_view text) {
   return Visibility::kPrivate;
 }
 
+bool can_download_artifacts(const Access& access, std::string_view artifacts_access) {
+  if (access.own_job) return true;
+  if (artifacts_access == "none") return false;
+  if (artifacts_access == "developer") return access.at_least(kDeveloper);
+  return artifacts_access != "maintainer" || access.at_least(kMaintainer);
+}
+
 std::string_view to_string(RunnerType type) {
   switch (type) {
     case RunnerType::kInstance:

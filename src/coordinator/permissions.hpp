@@ -100,6 +100,10 @@ struct Access {
   bool at_least(int wanted) const { return actor.admin || level >= wanted; }
 };
 
+// By people: `artifacts:access` says all, developer, maintainer or none. A project's own jobs get them whatever it
+// says, as GitLab's.
+bool can_download_artifacts(const Access& access, std::string_view artifacts_access);
+
 enum class RunnerType { kInstance, kGroup, kProject };
 std::string_view to_string(RunnerType type);
 std::optional<RunnerType> parse_runner_type(std::string_view text);

@@ -45,6 +45,7 @@ class TestServer {
     options.data_dir = dir_.path("data");
     options.threads = 4;
     options.pages = pages_;
+    options.object_store = object_store;
     options.root_token = base::Secret(std::move(token));
     options.root_password = base::Secret(std::move(password));
     auto server = Server::create(std::move(options), &clock);
@@ -172,6 +173,7 @@ class TestServer {
   Server& server() { return *server_; }
   const sys::TempDir& dir() const { return dir_; }
   base::FakeClock clock;
+  std::string object_store; // for the next start()
 
  private:
   sys::TempDir dir_;

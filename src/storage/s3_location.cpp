@@ -63,6 +63,13 @@ std::string environment(const char* name) { return sys::get_env(name).value_or("
 
 } // namespace
 
+std::string S3Location::host_in(std::string_view region_used) const {
+  std::string service = host;
+  if (service.empty())
+    service = fmt::format("s3.{}.amazonaws.com{}", region_used, region_used.starts_with("cn-") ? ".cn" : "");
+  return path_style ? service : bucket + "." + service;
+}
+
 base::Result<S3Location> S3Location::parse(std::string_view text) {
   S3Location location;
   if (!text.starts_with("s3://")) return bad("does not begin with s3://");
@@ -108,9 +115,6 @@ base::Result<S3Location> S3Location::parse(std::string_view text) {
     }
   }
   bool aws = location.host.empty();
-  if (aws)
-    location.host =
-        fmt::format("s3.{}.amazonaws.com{}", location.region, location.region.starts_with("cn-") ? ".cn" : "");
   // Others need no DNS entry per bucket, and a certificate for *.host does not cover names with dots.
   location.path_style = path_style.value_or(!aws || location.bucket.find('.') != std::string::npos);
   return location;

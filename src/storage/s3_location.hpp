@@ -17,8 +17,7 @@ struct S3Location {
   std::string prefix; // "" or ending in '/'
   std::string region = "us-east-1";
   std::string scheme = "https";
-  std::string
-      host; // of the service, with a port that is not the scheme's; for virtual-host style the bucket is put in front
+  std::string host; // of the service, with a port that is not the scheme's; empty: AWS's of the region
   bool path_style = false;
   std::string encryption; // x-amz-server-side-encryption: AES256, aws:kms, aws:kms:dsse
   std::string encryption_key_id;
@@ -26,6 +25,9 @@ struct S3Location {
   std::string profile;
   bool direct_download = true; // URLs may be handed out
   std::string ca_file;
+
+  // What the Host header says: the bucket's own host in virtual-host style.
+  std::string host_in(std::string_view region_used) const;
 
   // Parameters: endpoint, region, path_style, sse, sse_kms_key_id, credentials_file, profile, direct_download, ca_file.
   // kInvalidInput, which never repeats the text: somebody may have put a secret there.

@@ -88,13 +88,10 @@ AwsScope S3Store::scope() const {
 }
 
 AwsRequest S3Store::request_for(const Call& call) const {
-  AwsRequest request{.method = call.method, .host = location_.host, .query = call.query, .headers = call.headers};
-  std::string path = "/";
-  if (location_.path_style) {
-    path += location_.bucket + (call.key.empty() ? "" : "/");
-  } else {
-    request.host = location_.bucket + "." + location_.host;
-  }
+  AwsRequest request{
+      .method = call.method, .host = location_.host_in(scope().region), .query = call.query, .headers = call.headers};
+  std::string path = location_.path_style ? "/" + location_.bucket : "";
+  if (!call.key.empty() || path.empty()) path += "/";
   request.path = aws_encode_path(path + (call.key.empty() ? "" : location_.prefix + call.key));
   return request;
 }

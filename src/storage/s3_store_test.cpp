@@ -5,98 +5,34 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <map>
 
-#include "net/http_server.hpp"
+#include "storage/test_s3.hpp"
 #include "storage/xml.hpp"
 #include "sys/files.hpp"
 
 namespace storage {
 namespace {
 
-// A bucket "bkt" in memory; `faults` answers come first.
-class FakeService {
+class S3 : public ::testing::Test {
  public:
-  struct Seen {
-    std::string method, path, query, body;
-    net::Headers headers;
-  };
-  FakeService() {
-    server.route("*", "/*", {.max_body = 64u << 20}, [this](net::Request request, net::Responder responder) {
-      std::lock_guard lock(mutex);
-      seen.push_back({request.method, request.path, request.query_string, request.body, request.headers});
-      if (!faults.empty()) {
-        auto fault = std::move(faults.front());
-        faults.erase(faults.begin());
-        if (fault.status != 0) return responder.send(std::move(fault));
-      }
-      responder.send(answer(request));
-    });
-    port = server.listen("127.0.0.1:0").value();
-    server.start();
-  }
-
-  net::Response answer(const net::Request& request) {
-    std::string key = request.path.substr(5); // "/bkt/"
-    if (request.method == "POST" && request.query_string == "uploads=")
-      return {.body = "<InitiateMultipartUploadResult><UploadId>u&amp;1</UploadId></InitiateMultipartUploadResult>"};
-    if (request.method == "PUT" && !request.query_value("partNumber").empty()) {
-      parts[std::atoi(std::string(request.query_value("partNumber")).c_str())] = request.body;
-      return {.headers = {{"ETag", "\"e" + std::to_string(request.body.size()) + "\""}}};
-    }
-    if (request.method == "POST") {
-      std::string whole;
-      for (const auto& [number, bytes] : parts) whole += bytes;
-      objects[key] = whole;
-      parts.clear();
-      return {.body = "<CompleteMultipartUploadResult/>"};
-    }
-    if (request.method == "PUT") return objects[key] = request.body, net::Response{};
-    if (request.method == "DELETE") return parts.clear(), objects.erase(key), net::Response{.status = 204};
-    if (!objects.contains(key))
-      return {.status = 404, .body = "<Error><Code>NoSuchKey</Code><Message>gone &amp; away</Message></Error>"};
-    return {.body = objects[key]};
-  }
-
   std::unique_ptr<S3Store> store(const std::string& more = "") {
-    auto location = S3Location::parse("s3://bkt/pre?endpoint=http://127.0.0.1:" + std::to_string(port) + more);
+    auto location = S3Location::parse(service.location(more));
     EXPECT_TRUE(location) << location.error().message();
     return std::make_unique<S3Store>(*location,
                                      S3Tuning{.part_size = 1000, .first_wait = std::chrono::milliseconds(2)});
   }
-
-  std::mutex mutex;
-  std::vector<Seen> seen;
-  std::vector<net::Response> faults;
-  std::map<std::string, std::string> objects;
-  std::map<int, std::string> parts;
-  net::HttpServer server;
-  int port = 0;
-};
-
-class S3 : public ::testing::Test {
- public:
-  S3() {
-    ::setenv("AWS_ACCESS_KEY_ID", "AK", 1);
-    ::setenv("AWS_SECRET_ACCESS_KEY", "very secret", 1);
-    ::unsetenv("AWS_SESSION_TOKEN");
-  }
-  ~S3() override {
-    ::unsetenv("AWS_ACCESS_KEY_ID");
-    ::unsetenv("AWS_SECRET_ACCESS_KEY");
-  }
-  FakeService service;
+  FakeS3 service;
 };
 
 TEST_F(S3, SmallObjectsAreOnePut) {
-  auto store = service.store("&sse=AES256");
+  auto store = this->store("&sse=AES256");
   ASSERT_TRUE(put(*store, "a b/c+d", "content"));
   ASSERT_EQ(service.seen.size(), 1u);
   EXPECT_EQ(service.seen[0].method, "PUT");
   EXPECT_EQ(service.seen[0].path, "/bkt/pre/a%20b/c%2Bd");
   EXPECT_EQ(service.seen[0].headers.get("X-Amz-Server-Side-Encryption"), "AES256");
   EXPECT_TRUE(service.seen[0].headers.get("Authorization").starts_with("AWS4-HMAC-SHA256 Credential=AK/"));
-  EXPECT_EQ(*store->read("a b/c+d", 2, 3), "nte"); // of a service without ranges
+  EXPECT_EQ(*store->read("a b/c+d", 2, 3), "nte");
   EXPECT_EQ(store->info("a b/c+d")->size, 7u);
   auto missing = store->read("none", 0, 5);
   EXPECT_EQ(missing.error().kind(), base::ErrorKind::kNotFound);
@@ -105,7 +41,7 @@ TEST_F(S3, SmallObjectsAreOnePut) {
 }
 
 TEST_F(S3, LargeObjectsGoInParts) {
-  auto store = service.store();
+  auto store = this->store();
   std::string content(2500, 'x');
   content[1000] = 'y';
   ASSERT_TRUE(put(*store, "big", content));
@@ -123,7 +59,7 @@ TEST_F(S3, LargeObjectsGoInParts) {
 }
 
 TEST_F(S3, WhatPassesIsTriedAgain) {
-  auto store = service.store();
+  auto store = this->store();
   service.faults = {{.status = 503, .body = "<Error><Code>SlowDown</Code></Error>"}, {.status = 500}, {.status = 429}};
   ASSERT_TRUE(put(*store, "k", "v"));
   EXPECT_EQ(service.seen.size(), 4u);
@@ -140,7 +76,7 @@ TEST_F(S3, WhatPassesIsTriedAgain) {
 }
 
 TEST_F(S3, AnotherRegionAndAnotherClockAreLearnt) {
-  auto store = service.store();
+  auto store = this->store();
   service.faults = {
       {.status = 400, .body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-north-1</Region></Error>"},
       {.status = 403,
@@ -153,7 +89,7 @@ TEST_F(S3, AnotherRegionAndAnotherClockAreLearnt) {
 }
 
 TEST_F(S3, ALostAnswerToTheLastStepIsNoFailure) {
-  auto store = service.store();
+  auto store = this->store();
   // The parts are joined, but the answer is a 200 with an error in it.
   service.faults = {{.status = 0}, {.status = 0}, {.status = 0}};
   service.objects["pre/k"] = std::string(1500, 'q'); // as if it had been joined before
@@ -166,7 +102,7 @@ TEST_F(S3, ALostAnswerToTheLastStepIsNoFailure) {
 }
 
 TEST_F(S3, ListingIsReadPageByPage) {
-  auto store = service.store();
+  auto store = this->store();
   service.faults = {
       {.body = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>n/1</NextContinuationToken>"
                "<Contents><Key>pre/a/1&amp;</Key><Size>5</Size><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
@@ -188,7 +124,7 @@ TEST_F(S3, ListingIsReadPageByPage) {
 }
 
 TEST_F(S3, UrlsForOthers) {
-  auto store = service.store();
+  auto store = this->store();
   auto url =
       store->url("a/b", {.valid = std::chrono::seconds(60), .content_disposition = "attachment; filename=\"x y\""});
   ASSERT_TRUE(url && *url);
@@ -196,13 +132,14 @@ TEST_F(S3, UrlsForOthers) {
       (*url)->starts_with("http://127.0.0.1:" + std::to_string(service.port) + "/bkt/pre/a/b?X-Amz-Algorithm="));
   EXPECT_NE((*url)->find("response-content-disposition=attachment%3B%20filename%3D%22x%20y%22"), std::string::npos);
   EXPECT_EQ((*url)->find("secret"), std::string::npos);
-  EXPECT_FALSE(*service.store("&direct_download=false")->url("a/b", {}));
+  EXPECT_FALSE(*this->store("&direct_download=false")->url("a/b", {}));
 }
 
 TEST(S3Locations, AreTakenApart) {
   auto aws = S3Location::parse("s3://my-bucket/some/dir/?region=eu-central-1");
   ASSERT_TRUE(aws);
-  EXPECT_EQ(aws->host, "s3.eu-central-1.amazonaws.com");
+  EXPECT_EQ(aws->host_in(aws->region), "my-bucket.s3.eu-central-1.amazonaws.com");
+  EXPECT_EQ(aws->host_in("cn-north-1"), "my-bucket.s3.cn-north-1.amazonaws.com.cn");
   EXPECT_FALSE(aws->path_style);
   EXPECT_EQ(aws->prefix, "some/dir/");
   EXPECT_TRUE(S3Location::parse("s3://my.bucket")->path_style);
@@ -246,6 +183,7 @@ TEST(Xml, ElementsAndEntities) {
   EXPECT_EQ(xml_text("<Key>open", "Key"), "");
   EXPECT_EQ(xml_text("<Key>&bogus; &", "Key"), "");
   EXPECT_EQ(xml_text("<Key>&bogus; &</Key>", "Key"), "&bogus; &");
+  EXPECT_EQ(xml_text("<Key><![CDATA[a & <b>]]></Key>", "Key"), "a & <b>");
   EXPECT_EQ(xml_encode("a<b>&"), "a&lt;b&gt;&amp;");
 }
 

@@ -41,7 +41,13 @@ std::string_view xml_inner(std::string_view xml, std::string_view name) {
   return found.empty() ? std::string_view() : found.front();
 }
 
-std::string xml_text(std::string_view xml, std::string_view name) { return decode(xml_inner(xml, name)); }
+std::string xml_text(std::string_view xml, std::string_view name) {
+  auto inner = xml_inner(xml, name);
+  constexpr std::string_view kOpen = "<![CDATA[", kClose = "]]>";
+  if (inner.starts_with(kOpen) && inner.ends_with(kClose))
+    return std::string(inner.substr(kOpen.size(), inner.size() - kOpen.size() - kClose.size()));
+  return decode(inner);
+}
 
 std::string xml_encode(std::string_view text) {
   std::string out;

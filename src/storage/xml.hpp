@@ -1,5 +1,5 @@
 // The little XML that object stores answer with: elements found by name, text with its entities decoded. Not a parser:
-// attributes, comments and CDATA are not understood.
+// attributes and comments are not understood, CDATA only when it is all there is.
 #pragma once
 
 #include <string>

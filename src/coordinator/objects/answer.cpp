@@ -47,4 +47,11 @@ Outcome<Reply> ranged_reply(
   return reply;
 }
 
+std::string attachment(std::string_view filename) {
+  std::string plain(filename);
+  for (char& c : plain)
+    if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) > '~' || c == '"' || c == '\\') c = '_';
+  return fmt::format("attachment; filename=\"{}\"; filename*=UTF-8''{}", plain, base::percent_encode(filename));
+}
+
 } // namespace coordinator::objects

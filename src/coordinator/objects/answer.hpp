@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <string_view>
 
 #include "coordinator/api.hpp"
 
@@ -12,5 +14,8 @@ namespace coordinator::objects {
 Outcome<Reply> ranged_reply(
     const Call& call, std::uint64_t size,
     const std::function<base::Status(net::Response& response, std::uint64_t offset, std::uint64_t length)>& fill);
+
+// attachment; filename="…"; filename*=UTF-8''…
+std::string attachment(std::string_view filename);
 
 } // namespace coordinator::objects

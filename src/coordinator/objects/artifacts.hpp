@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "coordinator/api.hpp"
@@ -21,6 +22,8 @@ class Artifacts {
     std::string location;
     std::uint64_t size = 0;
     std::string sha256;
+    std::optional<std::int64_t> entries = {};  // of an archive that can be read
+    std::optional<std::int64_t> unpacked = {}; // bytes
   };
   // Copies a region of a file into the store, hashing on the way. The caller writes the row, or calls drop(location).
   base::Result<Stored> put(std::int64_t job_id, const std::string& file_type, const std::string& path,
@@ -31,8 +34,12 @@ class Artifacts {
   base::Status erase_job(Transaction& tx, std::int64_t job_id);
   base::Status erase(Transaction& tx, const Row& artifact);
 
-  // The file (a row of `artifacts`), whole or the one range that the request asks for. 404 when it is lost.
-  Outcome<Reply> reply(const Call& call, const Row& artifact);
+  // The file (a row of `artifacts`), whole or the one range that the request asks for. 404 when it is lost. With the
+  // parameter direct_download a redirect to the store, when it can.
+  Outcome<Reply> reply(Call& call, const Row& artifact);
+  // Out of an archive: see archive_answers.hpp.
+  Outcome<Reply> file(const Call& call, const Row& artifact, const std::string& path, bool inline_wanted);
+  Outcome<Reply> list(const Row& artifact, const std::string& directory);
 
  private:
   Stores& stores_;

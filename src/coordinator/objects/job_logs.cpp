@@ -7,12 +7,15 @@
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
+#include "base/strings.hpp"
 
 namespace coordinator::objects {
 namespace {
 
 constexpr std::int64_t kSettled = 3'000; // ms after a job's end: a last piece may be on its way through another process
 constexpr std::size_t kPiece = 1u << 20;
+constexpr std::int64_t kWatched = 10'000; // ms
+constexpr const char* kWatchedChannel = "job_log_watched";
 
 // A live log that is no file, read while it is sent.
 class LogBody final : public net::StreamBody {
@@ -49,7 +52,12 @@ class LogBody final : public net::StreamBody {
 } // namespace
 
 JobLogs::JobLogs(Store& store, const base::Clock& clock, Stores& stores, std::unique_ptr<LiveLogs> live)
-    : store_(store), clock_(clock), stores_(stores), live_(std::move(live)), archives_(!stores.in_files()) {}
+    : store_(store), clock_(clock), stores_(stores), live_(std::move(live)), archives_(!stores.in_files()) {
+  if (!store_.shared()) return;
+  watchers_elsewhere_ = store_.subscribe(kWatchedChannel, [this](const std::string& job_id) {
+    if (auto id = base::parse_int(job_id)) note_watched(*id);
+  });
+}
 
 base::Result<std::optional<JobLogs::Archived>> JobLogs::archived(std::int64_t job_id) {
   if (!archives_) return std::nullopt;
@@ -80,10 +88,11 @@ base::Result<std::string> JobLogs::read(std::int64_t job_id, std::uint64_t offse
   auto place = FR_TRY(stores_.find(kept->location));
   std::string out;
   auto left = std::min<std::uint64_t>(length, kept->size - std::min(kept->size, offset));
-  FR_CHECK(storage::get(*place.store, place.key, offset, left, [&](std::string_view piece) -> base::Status {
+  auto got = storage::get(*place.store, place.key, offset, left, [&](std::string_view piece) -> base::Status {
     out += piece;
     return {};
-  }));
+  });
+  if (!got) return base::fail(trouble(std::move(got.error())));
   return out;
 }
 
@@ -160,10 +169,17 @@ base::Status JobLogs::archive(std::int64_t job_id) {
   return {};
 }
 
-void JobLogs::watch(std::int64_t job_id) {
+bool JobLogs::note_watched(std::int64_t job_id) {
   std::lock_guard lock(watch_mutex_);
   std::erase_if(watched_until_, [now = now()](const auto& entry) { return entry.second < now; });
-  watched_until_[job_id] = now() + 10'000;
+  std::int64_t& until = watched_until_[job_id];
+  bool fresh = until < now() + kWatched / 2;
+  if (fresh) until = now() + kWatched;
+  return fresh;
+}
+
+void JobLogs::watch(std::int64_t job_id) {
+  if (note_watched(job_id) && store_.shared()) store_.publish(kWatchedChannel, std::to_string(job_id));
 }
 
 bool JobLogs::watched(std::int64_t job_id) const {

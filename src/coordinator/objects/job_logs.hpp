@@ -41,7 +41,7 @@ class JobLogs {
   // Moves the logs of ended jobs to the store; nothing to do when live logs lie in it already.
   base::Status archive_ended();
 
-  // Somebody is looking at the log; watched() holds for ten seconds after.
+  // Somebody is looking at the log; watched() holds for ten seconds after, in every process on the database.
   void watch(std::int64_t job_id);
   bool watched(std::int64_t job_id) const;
 
@@ -53,6 +53,7 @@ class JobLogs {
   };
   base::Result<std::optional<Archived>> archived(std::int64_t job_id);
   base::Status archive(std::int64_t job_id);
+  bool note_watched(std::int64_t job_id); // false: it was noted a moment ago
 
   Store& store_;
   const base::Clock& clock_;
@@ -61,6 +62,7 @@ class JobLogs {
   const bool archives_; // logs move to the store
   mutable std::mutex watch_mutex_;
   std::unordered_map<std::int64_t, std::int64_t> watched_until_;
+  database::Subscription watchers_elsewhere_; // last: it uses the above
 };
 
 } // namespace coordinator::objects

@@ -49,7 +49,7 @@ base::Result<std::unique_ptr<Objects>> Objects::open(const Options& options, Sto
   else if (folder && stores->configured())
     live = std::make_unique<FileLogs>(options.object_store, store.shared());
   else
-    live = std::make_unique<FileLogs>(options.data_dir, false);
+    live = std::make_unique<FileLogs>(options.data_dir, store.shared());
   auto objects = std::unique_ptr<Objects>(new Objects(store, clock, std::move(stores), std::move(live)));
   if (auto claimed = objects->claim(); !claimed) {
     if (claimed.error().kind() == base::ErrorKind::kConflict) return base::fail(std::move(claimed.error()));

@@ -51,6 +51,11 @@ class ObjectBody final : public net::StreamBody {
 
 } // namespace
 
+base::Error trouble(base::Error error) {
+  if (error.kind() == base::ErrorKind::kNotFound || error.kind() == base::ErrorKind::kUnavailable) return error;
+  return {base::ErrorKind::kUnavailable, "object store: " + error.message()};
+}
+
 base::Result<std::unique_ptr<Stores>> Stores::open(const std::string& data_dir, const std::string& configured) {
   auto stores = std::make_unique<Stores>();
   stores->data_ = FR_TRY(storage::open_object_store(data_dir));

@@ -17,6 +17,10 @@
 
 namespace coordinator::objects {
 
+// A store's refusal is no matter of the caller's rights or input: but for kNotFound it is kUnavailable (503), which
+// runners try again.
+base::Error trouble(base::Error error);
+
 class Stores {
  public:
   // `configured` empty: the data directory. Else a folder or s3://…

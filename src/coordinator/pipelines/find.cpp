@@ -28,6 +28,13 @@ Outcome<Found> find_job(Transaction& tx, const Call& call) {
   return Found{.project = found.project, .access = found.access, .row = *row};
 }
 
+Outcome<Row> find_archive(Transaction& tx, const Access& access, std::int64_t job_id) {
+  auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {job_id}));
+  if (!artifact) return std::unexpected(not_found(""));
+  if (!can_download_artifacts(access, artifact->text("access"))) return std::unexpected(forbidden());
+  return *artifact;
+}
+
 model::Condition pipelines_matching(Params& params) {
   model::Condition out;
   auto scope = params.one_of("scope", {"running", "pending", "finished", "branches", "tags"});

@@ -19,6 +19,8 @@ Outcome<model::ProjectAccess> readable_project(Transaction& tx, const Call& call
 // And 404 for what the project has not: of `:pipeline_id`, of `:job_id`.
 Outcome<Found> find_pipeline(Transaction& tx, const Call& call);
 Outcome<Found> find_job(Transaction& tx, const Call& call);
+// The row of a job's archive of artifacts: 404 without one, 403 for whom `artifacts:access` leaves out.
+Outcome<Row> find_archive(Transaction& tx, const Access& access, std::int64_t job_id);
 
 // A list's filters, on columns of pipelines: status, ref, sha, source, name, username, yaml_errors, scope.
 model::Condition pipelines_matching(Params& params);

@@ -15,6 +15,7 @@
 namespace coordinator {
 namespace {
 
+using pipelines::find_archive;
 using pipelines::find_job;
 using pipelines::job_json;
 using pipelines::readable_project;
@@ -65,32 +66,78 @@ Outcome<Reply> show_trace(const std::shared_ptr<Work>& work, Call& call) {
   return reply;
 }
 
-Outcome<Row> archive_of(Transaction& tx, std::int64_t job_id) {
-  auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {job_id}));
-  if (!artifact) return std::unexpected(not_found(""));
-  return *artifact;
-}
-
-Outcome<Reply> job_artifacts(Call& call) {
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+Outcome<Row> archive_of_job(Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
     auto found = API_TRY(find_job(tx, call));
-    return call.app.artifacts.reply(call, API_TRY(archive_of(tx, found.row.integer("id"))));
+    return find_archive(tx, found.access, found.row.integer("id"));
   });
 }
 
-// GET /projects/:id/jobs/artifacts/:ref/download?job=NAME: of the latest successful pipeline.
-Outcome<Reply> ref_artifacts(Call& call) {
+// Of the latest successful pipeline.
+Outcome<Row> archive_of_ref(Call& call, const std::string& ref) {
   auto name = call.params.text("job", Presence::kRequired).value_or("");
   API_CHECK(call.params.finish());
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
     auto found = API_TRY(readable_project(tx, call));
     auto job = API_TRY(tx.query_one(
         "SELECT j.id FROM jobs j JOIN pipelines p ON p.id = j.pipeline_id WHERE p.project_id = ? AND p.ref = ? AND "
         "p.status = 'success' AND j.name = ? AND j.retried = 0 ORDER BY p.id DESC LIMIT 1",
-        {found.project.id, call.path("ref"), name}));
+        {found.project.id, ref, name}));
     if (!job) return std::unexpected(not_found(""));
-    return call.app.artifacts.reply(call, API_TRY(archive_of(tx, job->integer("id"))));
+    return find_archive(tx, found.access, job->integer("id"));
   });
+}
+
+// A file out of an archive; `inline` shows text and images instead of saving them.
+Outcome<Reply> archived_file(Call& call, const Row& artifact, const std::string& path) {
+  return call.app.artifacts.file(call, artifact, path, call.params.boolean("inline").value_or(false));
+}
+
+// GET /projects/:id/jobs/artifacts/*: a ref may have slashes, so what follows it is looked for from the end and from
+// the start.
+Outcome<Reply> artifacts_of_ref(Call& call) {
+  const std::string& rest = call.path("*");
+  constexpr std::string_view kDownload = "/download";
+  if (rest.ends_with(kDownload))
+    return call.app.artifacts.reply(call,
+                                    API_TRY(archive_of_ref(call, rest.substr(0, rest.size() - kDownload.size()))));
+  auto raw = rest.find("/raw/");
+  if (raw == std::string::npos) return std::unexpected(not_found(""));
+  return archived_file(call, API_TRY(archive_of_ref(call, rest.substr(0, raw))), rest.substr(raw + 5));
+}
+
+Route reading(std::string_view summary, std::string_view params) {
+  return {.auth = Auth::kOptional,
+          .job_token = true,
+          .summary = summary,
+          .params = params,
+          .answers = "200:binary 206:binary 302 416 422"};
+}
+
+void register_artifacts(Api& api) {
+  const std::string job = "/projects/:id/jobs/:job_id/artifacts";
+  const std::string ref = "/projects/:id/jobs/artifacts/";
+  api.get(
+      job, [](Call& call) -> Outcome<Reply> { return call.app.artifacts.reply(call, API_TRY(archive_of_job(call))); },
+      reading("A job's artifacts archive", "direct_download:bool"));
+  api.get(
+      job + "/*",
+      [](Call& call) -> Outcome<Reply> { return archived_file(call, API_TRY(archive_of_job(call)), call.path("*")); },
+      reading("A file out of a job's artifacts archive", "inline:bool"));
+  api.get(
+      ref + ":ref/download",
+      [](Call& call) -> Outcome<Reply> {
+        return call.app.artifacts.reply(call, API_TRY(archive_of_ref(call, call.path("ref"))));
+      },
+      reading("The artifacts of a ref's latest successful job of that name", "job!:text direct_download:bool"));
+  api.get(
+      ref + ":ref/raw/*",
+      [](Call& call) -> Outcome<Reply> {
+        return archived_file(call, API_TRY(archive_of_ref(call, call.path("ref"))), call.path("*"));
+      },
+      reading("A file out of these artifacts", "job!:text inline:bool"));
+  api.get(ref + "*", artifacts_of_ref,
+          reading("Both of the above for a ref with slashes", "job!:text direct_download:bool inline:bool"));
 }
 
 // Runs `change` on a job that the caller may update, and answers with the job `change` names.
@@ -121,7 +168,7 @@ Outcome<Reply> erase_job(const std::shared_ptr<Work>& work, Call& call) {
   return change_job(call, 201, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {
     std::int64_t id = row.integer("id");
     std::string status = row.text("status");
-    if (status != "success" && status != "failed" && status != "canceled")
+    if ((status != "success" && status != "failed" && status != "canceled") || !row.is_null("erased_at"))
       return std::unexpected(forbidden("Job is not erasable!"));
     API_CHECK(call.app.artifacts.erase_job(tx, id));
     API_CHECK(tx.execute("UPDATE jobs SET erased_at = ?, trace_size = 0, artifacts_expire_at = NULL WHERE id = ?",
@@ -153,17 +200,7 @@ void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
           {.auth = Auth::kOptional, .summary = "One job", .answers = "200:Job"});
   api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return show_trace(work, call); },
           {.auth = Auth::kOptional, .summary = "A job's log", .answers = "200:plain 206:plain 416"});
-  api.get("/projects/:id/jobs/:job_id/artifacts", job_artifacts,
-          {.auth = Auth::kOptional,
-           .job_token = true,
-           .summary = "A job's artifacts archive",
-           .answers = "200:binary 206:binary 416"});
-  api.get("/projects/:id/jobs/artifacts/:ref/download", ref_artifacts,
-          {.auth = Auth::kOptional,
-           .job_token = true,
-           .summary = "The artifacts of a ref's latest successful job of that name",
-           .params = "job!:text",
-           .answers = "200:binary 206:binary 416"});
+  register_artifacts(api);
   api.remove("/projects/:id/jobs/:job_id/artifacts",
              [](Call& call) {
                auto done = change_job(call, 200, [&](Transaction& tx, const Row& row) -> Outcome<std::int64_t> {

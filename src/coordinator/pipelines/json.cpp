@@ -152,8 +152,10 @@ base::Result<json::Value> job_json(Transaction& tx, const App& app, const model:
   json::Value runner = FR_TRY(runner_json(tx, job, manager));
   json::Value artifacts = json::Value::array();
   json::Value artifacts_file;
-  for (const Row& artifact : FR_TRY(tx.query(
-           "SELECT file_type, size, filename, file_format FROM artifacts WHERE job_id = ? ORDER BY id", {id}))) {
+  json::Value artifacts_metadata; // ours: what is in the archive
+  for (const Row& artifact : FR_TRY(tx.query("SELECT file_type, size, filename, file_format, entries, unpacked FROM "
+                                             "artifacts WHERE job_id = ? ORDER BY id",
+                                             {id}))) {
     artifacts.push_back(json::Value::object({{"file_type", artifact.text("file_type")},
                                              {"size", artifact.integer("size")},
                                              {"filename", artifact.text("filename")},
@@ -161,6 +163,9 @@ base::Result<json::Value> job_json(Transaction& tx, const App& app, const model:
     if (artifact.text("file_type") == "archive")
       artifacts_file =
           json::Value::object({{"filename", artifact.text("filename")}, {"size", artifact.integer("size")}});
+    if (!artifact.is_null("entries"))
+      artifacts_metadata =
+          json::Value::object({{"entries", artifact.integer("entries")}, {"size", artifact.integer("unpacked")}});
   }
   auto tags = json::parse(job.text("tag_list"));
   json::Value value =
@@ -189,6 +194,7 @@ base::Result<json::Value> job_json(Transaction& tx, const App& app, const model:
                            {"artifacts_expire_at", model::time_json(job.optional_integer("artifacts_expire_at"))},
                            {"archived", false},
                            {"tag_list", tags ? std::move(*tags) : json::Value::array()}});
+  if (!artifacts_metadata.is_null()) value.set("artifacts_metadata", std::move(artifacts_metadata));
   if (!artifacts_file.is_null()) value.set("artifacts_file", std::move(artifacts_file));
   if (auto reason = job.optional_text("failure_reason")) value.set("failure_reason", *reason);
   if (auto code = job.optional_integer("exit_code")) value.set("exit_code", *code);

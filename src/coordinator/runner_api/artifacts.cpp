@@ -10,6 +10,7 @@
 
 #include "base/strings.hpp"
 #include "ci/duration.hpp"
+#include "ci/pipeline.hpp"
 #include "ci/reports.hpp"
 #include "coordinator/model/projects.hpp"
 #include "coordinator/model/settings.hpp"
@@ -62,7 +63,6 @@ struct Upload {
   std::string type;
   std::string format;
   std::string expire_in;
-  std::string access;
   std::string filename;
 };
 
@@ -99,6 +99,12 @@ Outcome<std::string> read_dotenv(Call& call, const net::FormPart& part) {
   return ci::variables_json(*variables).dump();
 }
 
+// Who may download, as the job's definition says: all, developer, maintainer, none.
+base::Result<std::string> access_of(const Row& job) {
+  auto definition = FR_TRY(ci::job_from_json(FR_TRY(json::parse(job.text("definition")))));
+  return definition.artifacts ? definition.artifacts->access : "all";
+}
+
 Outcome<Reply> record(Transaction& tx, Call& call, const Upload& upload, const objects::Artifacts::Stored& stored,
                       const std::string& dotenv) {
   auto id = call.path_id("id").value_or(0);
@@ -115,9 +121,10 @@ Outcome<Reply> record(Transaction& tx, Call& call, const Upload& upload, const o
   auto expires = API_TRY(expiry(tx, upload.expire_in, call.now()));
   API_CHECK(tx.insert(
       "INSERT INTO artifacts (job_id, project_id, file_type, file_format, filename, location, size, sha256, access, "
-      "created_at, expire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "created_at, expire_at, entries, unpacked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {id, job.integer("project_id"), upload.type, upload.format, upload.filename, stored.location,
-       static_cast<std::int64_t>(stored.size), stored.sha256, upload.access, call.now(), expires}));
+       static_cast<std::int64_t>(stored.size), stored.sha256, API_TRY(access_of(job)), call.now(), expires,
+       stored.entries, stored.unpacked}));
   if (upload.type == "archive")
     API_CHECK(tx.execute("UPDATE jobs SET artifacts_expire_at = ? WHERE id = ?", {expires, id}));
   if (!dotenv.empty()) API_CHECK(tx.execute("UPDATE jobs SET dotenv = ? WHERE id = ?", {dotenv, id}));
@@ -130,7 +137,10 @@ Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part)
   auto& artifacts = call.app.artifacts;
   auto stored = API_TRY(
       artifacts.put(call.path_id("id").value_or(0), upload.type, call.request.body_file, part.offset, part.size));
-  auto reply = call.app.store.write([&](Transaction& tx) { return record(tx, call, upload, stored, dotenv); });
+  auto reply = call.app.store.write_shared([&](Transaction& tx) -> Outcome<Reply> {
+    API_CHECK(tx.lock("artifacts", call.path_id("id").value_or(0)));
+    return record(tx, call, upload, stored, dotenv);
+  });
   if (!reply) artifacts.drop(stored.location);
   return reply;
 }
@@ -160,7 +170,6 @@ Outcome<Reply> upload(Call& call) {
   Upload request{.type = field("artifact_type", "archive"),
                  .format = field("artifact_format", "zip"),
                  .expire_in = field("expire_in", ""),
-                 .access = field("accessibility", "public"),
                  .filename = sys::base_name(file->header.filename)};
   if (!kGzipTypes.contains(request.type) && !kZipTypes.contains(request.type) && !kRawTypes.contains(request.type))
     return std::unexpected(invalid_parameters({"artifact_type does not have a valid value"}));
@@ -181,7 +190,7 @@ Outcome<Row> downloader(Transaction& tx, Call& call) {
 
 Outcome<Reply> download(Call& call) {
   auto id = call.path_id("id").value_or(0);
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+  auto artifact = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
     auto asking = API_TRY(downloader(tx, call));
     auto source = API_TRY(tx.query_one("SELECT project_id FROM jobs WHERE id = ?", {id}));
     if (!source) return std::unexpected(not_found(""));
@@ -191,10 +200,11 @@ Outcome<Reply> download(Call& call) {
       if (!project || !allowed(Ability::kReadCode, API_TRY(model::access_to(tx, identity, *project, call.now()))))
         return std::unexpected(forbidden());
     }
-    auto artifact = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {id}));
-    if (!artifact) return std::unexpected(not_found(""));
-    return call.app.artifacts.reply(call, *artifact);
-  });
+    auto found = API_TRY(tx.query_one("SELECT * FROM artifacts WHERE job_id = ? AND file_type = 'archive'", {id}));
+    if (!found) return std::unexpected(not_found(""));
+    return *found;
+  }));
+  return call.app.artifacts.reply(call, artifact);
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "coordinator/objects/test_zip.hpp"
 #include "coordinator/runner_api/test_project.hpp"
 
 namespace coordinator {
@@ -176,6 +177,106 @@ TEST_F(Artifacts, OfTheLatestSuccessByRef) {
   run("other", "success");
   run("use", "success");
   EXPECT_EQ(server.get(path).text, "PK");
+}
+
+TEST_F(Artifacts, SingleFiles) {
+  objects::TestZip zip;
+  zip.add("index.html", "<script>alert(1)</script>").add_deflated("sub/a b.txt", std::string(2'000'000, 'a'));
+  zip.add("logo.svg", "<svg onload='x'/>").add("p.png", "png").add("../up", "no").add("lie", "x").claim_crc(1);
+  pipeline("make: {script: [make], artifacts: {paths: [out]}}\n");
+  Handed make = start();
+  EXPECT_EQ(upload(make, zip.bytes()).status, 201);
+  EXPECT_EQ(update(make, "success").status, 200);
+  std::string path = fmt::format("{}/jobs/{}/artifacts/", base(), make.id);
+  auto page = server.get(path + "index.html");
+  EXPECT_EQ(page.text, "<script>alert(1)</script>");
+  EXPECT_TRUE(page.headers.get("Content-Disposition").starts_with("attachment; filename=\"index.html\""));
+  EXPECT_EQ(page.headers.get("Content-Type"), "application/octet-stream");
+  EXPECT_EQ(page.headers.get("X-Content-Type-Options"), "nosniff");
+  EXPECT_NE(page.headers.get("Content-Security-Policy").find("sandbox"), std::string::npos);
+  auto shown = server.get(path + "index.html?inline=true");
+  EXPECT_EQ(shown.headers.get("Content-Type"), "text/plain; charset=utf-8");
+  EXPECT_EQ(shown.headers.get("Content-Disposition"), "inline");
+  EXPECT_EQ(server.get(path + "p.png?inline=true").headers.get("Content-Type"), "image/png");
+  EXPECT_EQ(server.get(path + "logo.svg?inline=true").headers.get("Content-Type"), "application/octet-stream");
+  auto large = server.get(path + "sub/a%20b.txt");
+  EXPECT_EQ(large.text, std::string(2'000'000, 'a'));
+  EXPECT_EQ(large.headers.get("Content-Length"), "2000000");
+  EXPECT_EQ(server.send("GET", path + "index.html", {.headers = {{"Range", "bytes=1-6"}}}).text, "script");
+  for (const char* bad : {"none", "sub", "sub/", "../up", "%2e%2e/up", "..%2fup", "%00"})
+    EXPECT_EQ(server.get(path + bad).status, 404) << bad;
+  EXPECT_EQ(server.get(path + "lie").status, 422);
+  EXPECT_EQ(server.get(path + "index.html", "").status, 404); // a private project
+  auto by_ref = [&](const std::string& rest) { return server.get(base() + "/jobs/artifacts/" + rest); };
+  EXPECT_EQ(by_ref("main/raw/p.png?job=make").text, "png");
+  EXPECT_EQ(by_ref("main/raw/sub/a%20b.txt?job=make").text.size(), 2'000'000u);
+  EXPECT_EQ(by_ref("main/download?job=make").text, zip.bytes());
+  EXPECT_EQ(by_ref("main/raw/p.png?job=other").status, 404);
+  EXPECT_EQ(by_ref("other/raw/p.png?job=make").status, 404);
+  EXPECT_EQ(by_ref("feature/x/raw/p.png?job=make").status, 404);
+  EXPECT_EQ(by_ref("main/raw/p.png").status, 400);
+  EXPECT_EQ(by_ref("main/else").status, 404);
+  auto job = server.get(fmt::format("{}/jobs/{}", base(), make.id)).body;
+  EXPECT_EQ(job["artifacts_metadata"]["entries"].integer_or(0), 6);
+  EXPECT_GT(job["artifacts_metadata"]["size"].integer_or(0), 2'000'000);
+}
+
+TEST_F(Artifacts, ABranchWithASlash) {
+  ASSERT_EQ(push("make: {script: [make], artifacts: {paths: [out]}}\n", "x", {"HEAD:refs/heads/feature/x"}).code, 0);
+  Handed make = start();
+  objects::TestZip zip;
+  zip.add("f", "content");
+  EXPECT_EQ(upload(make, zip.bytes()).status, 201);
+  EXPECT_EQ(update(make, "success").status, 200);
+  for (const char* ref : {"feature%2Fx", "feature/x"}) {
+    EXPECT_EQ(server.get(fmt::format("{}/jobs/artifacts/{}/raw/f?job=make", base(), ref)).text, "content");
+    EXPECT_EQ(server.get(fmt::format("{}/jobs/artifacts/{}/download?job=make", base(), ref)).text, zip.bytes());
+  }
+}
+
+TEST_F(Artifacts, AccessIsTheDefinitions) {
+  pipeline(
+      "a: {script: [x], artifacts: {paths: [out], access: developer}}\n"
+      "b: {script: [x], artifacts: {paths: [out], access: none}}\n");
+  for (int i = 0; i < 2; ++i) {
+    Handed job = start();
+    EXPECT_EQ(upload(job, "PK").status, 201);
+    EXPECT_EQ(update(job, "success").status, 200);
+  }
+  auto reporter = server.user("reporter");
+  auto developer = server.user("developer");
+  server.member(base(), reporter.id, 20);
+  server.member(base(), developer.id, 30);
+  auto by = [&](const std::string& name, const std::string& token) {
+    return server.get(fmt::format("{}/jobs/{}/artifacts", base(), job_id(latest()["id"].integer_or(0), name)), token)
+        .status;
+  };
+  EXPECT_EQ(by("a", reporter.token), 403);
+  EXPECT_EQ(by("a", developer.token), 200);
+  EXPECT_EQ(by("b", developer.token), 403);
+  EXPECT_EQ(by("b", TestServer::kRoot), 403);
+}
+
+TEST_F(Artifacts, RangesOfLogs) {
+  pipeline("a: {script: [x]}\n");
+  Handed job = start();
+  EXPECT_EQ(log(job.id), "");
+  EXPECT_EQ(patch(job, "0123456789", "0-9").status, 202);
+  auto part = [&](const std::string& range) {
+    return server.send("GET", fmt::format("{}/jobs/{}/trace", base(), job.id), {.headers = {{"Range", range}}});
+  };
+  EXPECT_EQ(part("bytes=2-4").text, "234");
+  EXPECT_EQ(part("bytes=2-4").status, 206);
+  EXPECT_EQ(part("bytes=2-4").headers.get("Content-Range"), "bytes 2-4/10");
+  EXPECT_EQ(part("bytes=-3").text, "789");
+  EXPECT_EQ(part("bytes=10-").status, 416);
+  auto whole = server.get(fmt::format("{}/jobs/{}/trace", base(), job.id));
+  EXPECT_EQ(whole.text, "0123456789");
+  EXPECT_TRUE(whole.headers.get("Content-Type").starts_with("text/plain"));
+  EXPECT_EQ(update(job, "success").status, 200);
+  EXPECT_EQ(act(job.id, "erase").status, 201);
+  EXPECT_EQ(log(job.id), "");
+  EXPECT_EQ(act(job.id, "erase").status, 403);
 }
 
 } // namespace

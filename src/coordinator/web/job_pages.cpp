@@ -1,4 +1,4 @@
-// GET /-/web/projects/:id/jobs/:job_id and its log from an offset on.
+// GET /-/web/projects/:id/jobs/:job_id, its log from an offset on, and what is in its archive of artifacts.
 #include <algorithm>
 
 #include "coordinator/model/runners.hpp"
@@ -35,17 +35,19 @@ Outcome<json::Value> runner_summary(Transaction& tx, const Call& call, const Row
 Outcome<json::Value> artifacts_json(Transaction& tx, const Call& call, const pipelines::Found& found) {
   const auto id = found.row.integer("id");
   const auto rows = API_TRY(
-      tx.query("SELECT file_type, filename, size, expire_at FROM artifacts WHERE job_id = ? ORDER BY id", {id}));
+      tx.query("SELECT file_type, filename, size, access FROM artifacts WHERE job_id = ? ORDER BY id", {id}));
   const auto expire_at = found.row.optional_integer("artifacts_expire_at");
   const bool expired = expire_at && *expire_at <= call.now();
   if (rows.empty() && !expired) return json::Value();
   auto files = json::Value::array();
   json::Value size;
   for (const auto& row : rows) {
+    if (!can_download_artifacts(found.access, row.text("access"))) continue;
     if (row.text("file_type") == "archive") size = row.integer("size");
     files.push_back(json::Value::object(
         {{"file_type", row.text("file_type")}, {"filename", row.text("filename")}, {"size", row.integer("size")}}));
   }
+  if (files.as_array().empty() && !rows.empty()) return json::Value();
   const bool available = !size.is_null();
   const auto base = job_path(found.project, id) + "/artifacts/";
   // Past its date and still there: kept because it is the latest of its branch.
@@ -171,11 +173,23 @@ Outcome<Reply> tail_log(const std::shared_ptr<Work>& work, Call& call) {
   return reply;
 }
 
+// `path`: a directory of the archive, "" for its top.
+Outcome<Reply> list_artifacts(Call& call) {
+  const auto directory = call.params.text("path").value_or("");
+  API_CHECK(call.params.finish());
+  const auto artifact = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
+    const auto found = API_TRY(pipelines::find_job(tx, call));
+    return pipelines::find_archive(tx, found.access, found.row.integer("id"));
+  }));
+  return call.app.artifacts.list(artifact, directory);
+}
+
 } // namespace
 
 void register_job_pages(Api& api, const std::shared_ptr<Work>& work) {
   api.get("/projects/:id/jobs/:job_id", show_job, {.root = kWebRoot});
   api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return tail_log(work, call); }, {.root = kWebRoot});
+  api.get("/projects/:id/jobs/:job_id/artifacts", list_artifacts, {.root = kWebRoot});
 }
 
 } // namespace coordinator::web
