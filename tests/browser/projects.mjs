@@ -99,6 +99,19 @@ export const projectWalks = {
     const download = page.waitForEvent('download');
     await page.getByRole('link', { name: 'Download' }).click();
     equal((await download).suggestedFilename(), 'artifacts.zip', 'the downloaded archive');
+    await page.getByRole('link', { name: 'Browse' }).click();
+    await page.getByRole('link', { name: 'out' }).click();
+    await page.getByRole('link', { name: 'app.txt' }).waitFor();
+    await tab.accessible('artifacts');
+    const file = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'app.txt' }).click();
+    equal(readFileSync(await (await file).path(), 'utf8'), 'the program', 'a file out of the archive');
+    await page.getByRole('link', { name: 'deep' }).click();
+    const script = page.waitForEvent('download'); // never shown: it comes from a job
+    await page.getByRole('link', { name: 'page.html' }).click();
+    equal((await script).suggestedFilename(), 'page.html', 'a page out of the archive');
+    await page.getByRole('navigation', { name: 'Folders' }).getByRole('link', { name: 'Artifacts' }).click();
+    await page.getByRole('link', { name: 'out' }).waitFor();
 
     await coordinator.finish(lint, 'failed', { failure_reason: 'script_failure', exit_code: 1 });
     await coordinator.finish(await next(coordinator, runner));
