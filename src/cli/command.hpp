@@ -68,6 +68,8 @@ int run_run(const GlobalOptions& global, const Arguments& arguments);
 int run_run_single(const GlobalOptions& global, const Arguments& arguments);
 int run_job_worker(const GlobalOptions& global, const Arguments& arguments);
 int run_coordinator(const GlobalOptions& global, const Arguments& arguments);
+int run_coordinator_backup(const GlobalOptions& global, const Arguments& arguments);
+int run_coordinator_restore(const GlobalOptions& global, const Arguments& arguments);
 int run_artifacts_uploader(const GlobalOptions& global, const Arguments& arguments);
 int run_artifacts_downloader(const GlobalOptions& global, const Arguments& arguments);
 int run_cache_archiver(const GlobalOptions& global, const Arguments& arguments);

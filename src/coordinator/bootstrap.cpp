@@ -50,6 +50,24 @@ base::Status establish_token(Transaction& tx, std::int64_t root, const std::stri
   return {};
 }
 
+// All processes on a database must have the key that its sealed values were made with.
+base::Status check_key(App& app) {
+  constexpr std::string_view kName = "secret_key_check";
+  const auto sealed = FR_TRY(app.store.write([&](Transaction& tx) -> base::Result<std::string> {
+    if (const auto row = FR_TRY(tx.query_one("SELECT value FROM settings WHERE name = ?", {kName}))) {
+      return row->text("value");
+    }
+    auto fresh = app.vault.seal(kName);
+    FR_CHECK(tx.execute("INSERT INTO settings (name, value) VALUES (?, ?)", {kName, fresh}));
+    return fresh;
+  }));
+  if (app.vault.unseal(sealed)) return {};
+  return base::fail(base::ErrorKind::kConflict,
+                    fmt::format("{} is not the key that the database was made with: every coordinator of a database "
+                                "needs the same one (share the data directory, or restore the file from a backup)",
+                                app.path("secret.key")));
+}
+
 base::Status first_start(App& app) {
   auto token = app.options.root_token.reveal();
   auto password = app.options.root_password.reveal();
@@ -68,7 +86,9 @@ base::Status first_start(App& app) {
   if (!credentials.empty()) {
     FR_CHECK(sys::atomic_write_file(file, "# administrator of this coordinator\nusername: root\n" + credentials));
   }
-  FR_CHECK(app.store.write([&](Transaction& tx) -> base::Result<bool> {
+  const bool created = FR_TRY(app.store.write([&](Transaction& tx) -> base::Result<bool> {
+    // On a data directory of its own another process may have been first.
+    if (FR_TRY(model::find_user_by_name(tx, "root"))) return false;
     const model::NewUser user{.username = "root",
                               .name = "Administrator",
                               .email = "admin@example.com",
@@ -78,6 +98,7 @@ base::Status first_start(App& app) {
     FR_CHECK(establish_token(tx, root.id, token, app.now()));
     return true;
   }));
+  if (!created) return sys::remove_file(file);
   if (!credentials.empty()) {
     base::log::info("created administrator root, generated credentials are in a file", {{"file", file}});
   }
@@ -88,6 +109,7 @@ base::Status first_start(App& app) {
 
 base::Status bootstrap(App& app) {
   FR_CHECK(check(app.options));
+  FR_CHECK(check_key(app));
   const auto root = FR_TRY(app.store.read([](Transaction& tx) { return model::find_user_by_name(tx, "root"); }));
   if (!root) return first_start(app);
   const auto& token = app.options.root_token.reveal();

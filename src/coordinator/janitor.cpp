@@ -58,6 +58,7 @@ base::Status tidy(App& app) {
 Janitor::Janitor(App& app)
     : thread_([&app, token = stop_.token()] {
         do {
+          if (!app.store.leads(kHousekeepingDuty)) continue; // to the wait
           if (auto done = tidy(app); !done) base::log::error("tidying up failed", {{"error", done.error().message()}});
         } while (!token.wait_for(std::chrono::hours(1)));
       }) {}

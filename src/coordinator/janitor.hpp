@@ -1,5 +1,6 @@
 // Janitor: removes what time has made useless, at start and once an hour: managers that are stale, tokens shown for an
-// hour, ended sessions, the grace of rotated runner tokens, runners where the clean-up is on. On a thread of its own.
+// hour, ended sessions, the grace of rotated runner tokens, runners where the clean-up is on. On a thread of its
+// own; of several processes in one.
 #pragma once
 
 #include <thread>

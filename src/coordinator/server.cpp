@@ -11,6 +11,8 @@
 #include "base/strings.hpp"
 #include "coordinator/api.hpp"
 #include "coordinator/bootstrap.hpp"
+#include "coordinator/data_dir.hpp"
+#include "coordinator/events.hpp"
 #include "coordinator/janitor.hpp"
 #include "coordinator/objects/objects.hpp"
 #include "coordinator/rest/routes.hpp"
@@ -18,7 +20,6 @@
 #include "coordinator/schema.hpp"
 #include "coordinator/web/register.hpp"
 #include "sys/files.hpp"
-#include "sys/lock.hpp"
 
 namespace coordinator {
 
@@ -26,32 +27,26 @@ std::string App::path(std::string_view name) const { return sys::join_path(optio
 
 namespace {
 
-net::ServerOptions http_options(const Options& options) {
+net::ServerOptions http_options(const Options& options, const DataDir& data_dir) {
   net::ServerOptions http;
   http.threads = options.threads;
-  http.spool_dir = sys::join_path(options.data_dir, "tmp");
+  http.spool_dir = data_dir.spool();
   http.server_name = "forerunner";
   return http;
-}
-
-base::Result<std::optional<sys::FileLock>> open_data_dir(const Options& options) {
-  if (options.data_dir.empty()) return base::fail(base::ErrorKind::kInvalidInput, "--data-dir is missing");
-  FR_CHECK(sys::make_directories(options.data_dir, 0700));
-  auto lock = FR_TRY(sys::FileLock::try_acquire(sys::join_path(options.data_dir, "lock")));
-  if (!lock) {
-    return base::fail(base::ErrorKind::kConflict, fmt::format("{} is in use by another coordinator", options.data_dir));
-  }
-  // What a process that died had spooled is nobody's.
-  const auto spool = sys::join_path(options.data_dir, "tmp");
-  FR_CHECK(sys::remove_tree(spool));
-  FR_CHECK(sys::make_directories(spool, 0700));
-  return lock;
 }
 
 base::Status check_external_url(const std::string& url) {
   if (url.empty() || url.starts_with("http://") || url.starts_with("https://")) return {};
   return base::fail(base::ErrorKind::kInvalidInput,
                     fmt::format("--external-url {} must begin with http:// or https://", url));
+}
+
+base::Status check_database(const base::Secret& url) {
+  const std::string& text = url.reveal();
+  if (text.empty() || text.starts_with("postgresql://") || text.starts_with("postgres://")) return {};
+  return base::fail(base::ErrorKind::kInvalidInput,
+                    "--database must be postgresql://user:password@host/name; without it the database is a file in the "
+                    "data directory");
 }
 
 // "0.0.0.0:80" → "http://127.0.0.1:80": an address that can be opened on this machine.
@@ -65,13 +60,13 @@ std::string address_url(std::string_view listen, int port) {
 } // namespace
 
 struct Server::Impl {
-  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, sys::FileLock lock_in,
+  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, DataDir data_dir_in,
        std::unique_ptr<objects::Objects> objects_in, base::Clock& clock)
-      : lock(std::move(lock_in)),
+      : data_dir(std::move(data_dir_in)),
         store(std::move(store_in)),
         kept(std::move(objects_in)),
         vault(std::move(vault_in)),
-        http(http_options(options)),
+        http(http_options(options, data_dir)),
         app{.options = std::move(options),
             .url = {},
             .store = *store,
@@ -104,7 +99,7 @@ struct Server::Impl {
     web::register_web(api, work);
   }
 
-  sys::FileLock lock;
+  DataDir data_dir;
   std::unique_ptr<Store> store;
   std::unique_ptr<objects::Objects> kept;
   Vault vault;
@@ -114,6 +109,7 @@ struct Server::Impl {
   Api api;
   std::shared_ptr<Work> work;
   std::string address;
+  std::vector<database::Subscription> carried_events;
   std::unique_ptr<Janitor> janitor; // last: it uses all of the above
 };
 
@@ -128,15 +124,18 @@ base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Cloc
   static base::SystemClock system_clock;
   base::Clock& clock = given_clock ? *given_clock : system_clock;
   FR_CHECK(check_external_url(options.external_url));
-  auto lock = FR_TRY(open_data_dir(options));
+  FR_CHECK(check_database(options.database));
+  auto data_dir = FR_TRY(DataDir::open(options.data_dir, !options.database.empty()));
   auto vault = FR_TRY(Vault::open(options.data_dir));
-  auto store =
-      FR_TRY(Store::open({.path = sys::join_path(options.data_dir, "coordinator.sqlite"), .migrations = migrations()}));
+  auto store = FR_TRY(Store::open(
+      {.path = sys::join_path(options.data_dir, kDatabaseFile), .url = options.database, .migrations = migrations()}));
   auto kept = FR_TRY(objects::Objects::open(options, *store, clock));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(*lock),
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(data_dir),
                                      std::move(kept), clock);
   FR_CHECK(bootstrap(impl->app));
+  impl->data_dir.started();
   impl->register_routes();
+  impl->carried_events = carry_events(impl->app);
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -172,9 +171,11 @@ std::string environment(const char* name) {
 
 int run(const Options& given) {
   Options options = given;
+  if (options.database.empty()) options.database = base::Secret(environment("FORERUNNER_DATABASE"));
   if (options.root_token.empty()) options.root_token = base::Secret(environment("FORERUNNER_ROOT_TOKEN"));
   if (options.root_password.empty()) options.root_password = base::Secret(environment("FORERUNNER_ROOT_PASSWORD"));
   // Children (git hooks, …) have no use for them.
+  ::unsetenv("FORERUNNER_DATABASE");
   ::unsetenv("FORERUNNER_ROOT_TOKEN");
   ::unsetenv("FORERUNNER_ROOT_PASSWORD");
 

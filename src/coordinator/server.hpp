@@ -14,8 +14,8 @@ struct Work;
 
 class Server {
  public:
-  // Opens the data directory (one server at a time), migrates, makes the administrator on the first start, registers
-  // all routes.
+  // Opens the data directory (one server at a time, several with a PostgreSQL database), migrates, makes the
+  // administrator on the first start, registers all routes.
   static base::Result<std::unique_ptr<Server>> create(Options options, base::Clock* clock = nullptr);
   ~Server();
 

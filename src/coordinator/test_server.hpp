@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/hash.hpp"
 #include "coordinator/openapi.hpp"
 #include "coordinator/server.hpp"
 #include "json/json.hpp"
@@ -37,6 +40,12 @@ class TestServer {
   explicit TestServer(std::string_view pages = {}) : dir_(*sys::TempDir::create("coordinator-test")), pages_(pages) {
     start();
   }
+  // On a data directory that `prepare` fills before, with the database inside.
+  explicit TestServer(const std::function<void(const std::string& data_dir)>& prepare)
+      : dir_(*sys::TempDir::create("coordinator-test")), database_() {
+    prepare(dir_.path("data"));
+    start();
+  }
   ~TestServer() { stop(); }
 
   void start(std::string token = kRoot, std::string password = "root password") {
@@ -48,6 +57,7 @@ class TestServer {
     options.object_store = object_store;
     options.root_token = base::Secret(std::move(token));
     options.root_password = base::Secret(std::move(password));
+    options.database = database_;
     auto server = Server::create(std::move(options), &clock);
     ASSERT_TRUE(server) << server.error().message();
     server_ = std::move(*server);
@@ -176,8 +186,17 @@ class TestServer {
   std::string object_store; // for the next start()
 
  private:
+  // A schema of its own in the server of FORERUNNER_TEST_DATABASE; without that, SQLite.
+  static base::Secret test_database() {
+    const char* url = std::getenv("FORERUNNER_TEST_DATABASE");
+    if (url == nullptr || *url == '\0') return {};
+    const bool more = std::string_view(url).find('?') != std::string_view::npos;
+    return base::Secret(std::string(url) + (more ? "&" : "?") + "options=-csearch_path%3Dtest_" + base::random_hex(12));
+  }
+
   sys::TempDir dir_;
   std::string_view pages_;
+  base::Secret database_ = test_database();
   std::unique_ptr<Server> server_;
   std::jthread thread_;
   net::HttpClient client_{net::TlsOptions{}};

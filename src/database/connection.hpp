@@ -25,8 +25,8 @@ class Connection {
   virtual base::Status rollback() = 0;
   virtual base::Result<std::vector<Row>> run(std::string_view sql, const Binds& binds, std::int64_t* affected) = 0;
 
-  // Waits until no other transaction holds `key`; until the end of the transaction.
-  virtual base::Status lock(std::int64_t key) = 0;
+  // Waits until no other transaction holds `name`; until the end of the transaction.
+  virtual base::Status lock(std::string_view name) = 0;
   // Tells the other processes after the commit.
   virtual base::Status notify(std::string_view channel, std::string_view payload) = 0;
   // The transaction lost against another one; running it again may succeed.

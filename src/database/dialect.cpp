@@ -103,7 +103,11 @@ std::string for_postgres(std::string_view sql) {
     if (sql[at] == '?') {
       // A parameter has the database's own collation, columns have "C": both sides must fold alike.
       const bool folded = out.ends_with("lower(") || out.ends_with("upper(");
-      out += fmt::format("${}{}", ++parameters, folded ? R"( COLLATE "C")" : "");
+      // A test for NULL says nothing about the type, and any will do.
+      const bool tested = after_words(sql, at + 1, {"IS"}) != at + 1;
+      ++parameters;
+      out += tested ? fmt::format("CAST(${} AS TEXT)", parameters)
+                    : fmt::format("${}{}", parameters, folded ? R"( COLLATE "C")" : "");
       return at + 1;
     }
     if (const auto end = word({"LIKE"}, "ILIKE"); end != at) return end;

@@ -12,9 +12,9 @@ namespace database {
 // Row locks go away: SQLite has one writer.
 std::string for_sqlite(std::string_view sql);
 
-// `?` becomes $1, $2, …; LIKE ILIKE, as SQLite's ignores the case of ASCII letters; in CREATE TABLE and ALTER TABLE
-// INTEGER PRIMARY KEY AUTOINCREMENT becomes an identity, INTEGER BIGINT, REAL DOUBLE PRECISION, and TEXT compares by
-// bytes as it does in SQLite.
+// `?` becomes $1, $2, … (in `? IS NULL` of some type); LIKE ILIKE, as SQLite's ignores the case of ASCII letters; in
+// CREATE TABLE and ALTER TABLE INTEGER PRIMARY KEY AUTOINCREMENT becomes an identity, INTEGER BIGINT, REAL DOUBLE
+// PRECISION, and TEXT compares by bytes as it does in SQLite.
 std::string for_postgres(std::string_view sql);
 
 // The statements of a script: each ends with a line that ends in ';'.

@@ -163,7 +163,7 @@ class SqliteConnection final : public Connection {
     return it->second->run(sql, binds, affected);
   }
 
-  base::Status lock(std::int64_t) override { return {}; }
+  base::Status lock(std::string_view) override { return {}; }
   base::Status notify(std::string_view, std::string_view) override { return {}; }
   bool should_retry() const override { return false; }
   bool usable() const override { return true; }

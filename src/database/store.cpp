@@ -2,24 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <condition_variable>
+#include <thread>
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "database/dialect.hpp"
+#include "database/listener.hpp"
+#include "database/postgres.hpp"
 #include "database/sqlite.hpp"
 
 namespace database {
 namespace {
 
-thread_local int open_transactions = 0;
+constexpr int kLockTimeoutSeconds = 30;
+constexpr int kMostAttempts = 6; // of a transaction that lost against another
+constexpr auto kReconnect = std::chrono::seconds(10);
+constexpr auto kFirstPause = std::chrono::milliseconds(50);
 
-// Advisory locks have numbers: 64 bits of a name's digest.
-std::int64_t lock_key(std::string_view name) {
-  std::uint64_t key = 0;
-  for (const char c : base::sha256(name).substr(0, 8)) key = key << 8 | static_cast<unsigned char>(c);
-  return static_cast<std::int64_t>(key);
-}
+thread_local int open_transactions = 0;
 
 // Idle connections of one kind, opened when first needed, at most `limit` at once.
 class Pool {
@@ -82,7 +84,7 @@ base::Result<std::int64_t> Transaction::insert(std::string_view sql, const Binds
 }
 
 base::Status Transaction::lock(std::string_view kind, std::int64_t id) {
-  return connection_.lock(lock_key(fmt::format("{} {}", kind, id)));
+  return connection_.lock(fmt::format("{} {}", kind, id));
 }
 
 base::Status Transaction::publish(std::string_view channel, std::string_view payload) {
@@ -95,24 +97,60 @@ base::Status Transaction::publish(std::string_view channel, std::string_view pay
 
 struct Store::Impl {
   explicit Impl(const StoreOptions& given)
-      : options(given), readers(std::max<std::size_t>(given.readers, 1)), exclusive(1) {}
+      : options(given),
+        postgres{.url = given.url, .instance = base::random_hex(16), .lock_timeout_seconds = kLockTimeoutSeconds},
+        readers(std::max<std::size_t>(given.readers, 1)),
+        writers(std::max<std::size_t>(given.writers, 1)),
+        exclusive(1) {}
 
-  Pool& pool(Access access) { return access == Access::kRead ? readers : exclusive; }
+  bool is_postgres() const { return !options.url.empty(); }
+  Pool& pool(Access access) {
+    if (access == Access::kRead) return readers;
+    return access == Access::kShared && is_postgres() ? writers : exclusive;
+  }
   base::Result<std::unique_ptr<Connection>> open(Access access) const {
+    if (is_postgres()) return FR_TRY(PostgresConnection::open(postgres));
     return open_sqlite(options.path, access, options.busy_timeout_seconds);
+  }
+  // One that begins a transaction, for a few seconds also across a restart of the server.
+  base::Status begin(std::unique_ptr<Connection>& connection, Access access) const {
+    const auto until = std::chrono::steady_clock::now() + kReconnect;
+    for (auto pause = kFirstPause;; pause *= 2) {
+      base::Status begun;
+      if (!connection) {
+        auto opened = open(access);
+        if (opened) {
+          connection = std::move(*opened);
+        } else {
+          begun = base::fail(std::move(opened.error()));
+        }
+      }
+      if (connection) begun = connection->begin(access);
+      if (begun) return {};
+      const bool lost = !connection || !connection->usable();
+      if (connection && !lost) (void)connection->rollback();
+      if (lost) connection.reset();
+      const bool again = lost && started && is_postgres() && std::chrono::steady_clock::now() + pause < until;
+      if (!again) return begun;
+      std::this_thread::sleep_for(pause);
+    }
   }
 
   StoreOptions options;
+  PostgresOptions postgres;
   Pool readers;
+  Pool writers;
   Pool exclusive;
+  bool started = false; // from then on a lost connection is worth waiting for
   Notices notices;
+  std::unique_ptr<Listener> listener; // last: it uses the rest
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
-bool Store::shared() const { return false; }
-bool Store::leads(std::string_view) { return true; }
+bool Store::shared() const { return impl_->is_postgres(); }
+bool Store::leads(std::string_view duty) { return !impl_->listener || impl_->listener->leads(duty); }
 
 void Store::deliver(const std::string& channel, const std::string& payload) {
   impl_->notices.deliver(channel, payload);
@@ -120,6 +158,7 @@ void Store::deliver(const std::string& channel, const std::string& payload) {
 
 void Store::publish(std::string_view channel, std::string_view payload) {
   deliver(std::string(channel), std::string(payload));
+  if (impl_->listener) impl_->listener->publish(std::string(channel), std::string(payload));
 }
 
 Subscription Store::subscribe(std::string channel, std::function<void(const std::string&)> handler,
@@ -135,8 +174,7 @@ base::Status Store::Scope::begin() {
   connection_ = impl.pool(access_).take();
   ++open_transactions;
   taken_ = true;
-  if (!connection_) connection_ = FR_TRY(impl.open(access_));
-  FR_CHECK(connection_->begin(access_));
+  FR_CHECK(impl.begin(connection_, access_));
   open_ = true;
   transaction_.reset(new Transaction(store_, *connection_, access_));
   return {};
@@ -148,15 +186,26 @@ base::Status Store::Scope::commit() {
   return {};
 }
 
-bool Store::Scope::retry(int) { return false; }
+void Store::Scope::roll_back() {
+  if (!open_) return;
+  open_ = false;
+  if (auto undone = connection_->rollback(); !undone) {
+    base::log::error("rolling back failed", {{"error", undone.error().message()}});
+  }
+}
+
+bool Store::Scope::retry(int attempt) {
+  if (access_ != Access::kShared || attempt >= kMostAttempts || !connection_->should_retry()) return false;
+  roll_back();
+  // Not in step with the other one.
+  const auto jitter = static_cast<unsigned char>(base::random_bytes(1)[0]) % 16;
+  std::this_thread::sleep_for(std::chrono::milliseconds(attempt * (4 + jitter)));
+  return true;
+}
 
 Store::Scope::~Scope() {
   if (!taken_) return;
-  if (open_) {
-    if (auto undone = connection_->rollback(); !undone) {
-      base::log::error("rolling back failed", {{"error", undone.error().message()}});
-    }
-  }
+  roll_back();
   --open_transactions;
   store_.impl_->pool(access_).give(std::move(connection_));
 }
@@ -191,6 +240,9 @@ base::Result<std::int64_t> migrate(Store& store, std::span<const std::string_vie
 base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   std::unique_ptr<Store> store(new Store(std::make_unique<Impl>(options)));
   store->schema_version_ = FR_TRY(migrate(*store, options.migrations));
+  auto& impl = *store->impl_;
+  if (impl.is_postgres()) impl.listener = FR_TRY(Listener::start(impl.postgres, impl.notices));
+  impl.started = true;
   return store;
 }
 

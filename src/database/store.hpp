@@ -1,15 +1,16 @@
-// Store: a database, SQLite in a file; what it offers and the SQL it takes are to fit PostgreSQL too (docs/roadmap.md).
+// Store: a database, SQLite in a file or PostgreSQL over the network, behind one code path.
 //
 // Thread-safe; blocking, so called from pool threads only. A transaction lives for one call of write(), write_shared()
 // or read(): the body's success commits, its error rolls back and is handed on. Bodies must be short, must not nest,
 // and block on nothing but the database.
 //
-// One SQL text is to serve both databases (dialect.hpp says what is translated): `?` for parameters, RETURNING, ON CONFLICT,
+// One SQL text serves both databases (dialect.hpp says what is translated): `?` for parameters, RETURNING, ON CONFLICT,
 // times as Unix milliseconds, booleans as integers 0 and 1. What PostgreSQL is strict about, SQL must respect:
 //  * conditions are conditions: `active = 1`, not `active`; and `sum(CASE WHEN x THEN 1 ELSE 0 END)`, not `sum(x)`;
 //  * every selected column is grouped or aggregated; NULL's place in an ORDER BY on a nullable column is said
 //    (NULLS FIRST / NULLS LAST);
-//  * a parameter's type comes from its place: where there is none, CAST(? AS BIGINT) IS NULL;
+//  * a parameter's type comes from its place (`? IS NULL` is seen to): beside a column it is the column's, alone it is
+//    a 32-bit integer or text, so CAST(? AS BIGINT) in arithmetic and in `CASE … THEN ? ELSE NULL` without a column;
 //  * no INSERT OR IGNORE, no rowid, no max(a, b) of two values, no json_each, no GLOB, no IS for values (but
 //    IS NOT DISTINCT FROM); an integer column meets integers and a text column text;
 //  * after a statement failed the transaction is over: return the error (or ask first, or ON CONFLICT DO NOTHING).
@@ -140,6 +141,7 @@ class Store {
     ~Scope();
     base::Status begin();
     base::Status commit();
+    void roll_back();
     // The transaction lost against another one and may be tried again, for the n-th time; waits a little then.
     bool retry(int attempt);
     Transaction& transaction() { return *transaction_; }

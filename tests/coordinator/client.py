@@ -6,8 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from databases import database_environment  # noqa: E402
 
 TOKEN = "glpat-black-box-root-token"
 FEATURES = {name: True for name in (
@@ -39,6 +43,7 @@ class Coordinator:
 
     def __init__(self, program, directory, *arguments):
         self.program, self.directory, self.arguments, self.port, self.process = program, directory, arguments, 0, None
+        self.environment = {**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN, **database_environment()}
 
     def start(self):
         self.process = subprocess.Popen(
@@ -46,7 +51,7 @@ class Coordinator:
              *self.arguments],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/coordinator.log", "a"), text=True,
             preexec_fn=die_with_parent,
-            env={**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN})
+            env=self.environment)
         line = self.process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:"), line
         self.url = line.split()[-1]

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -13,6 +14,9 @@ import urllib.parse
 import urllib.request
 
 import processes
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from databases import database_environment  # noqa: E402
 
 CONFIG = """concurrent = {concurrent}
 check_interval = 1
@@ -115,7 +119,8 @@ class Fleet:
         os.makedirs(self.home)
         self.environment = dict(os.environ, HOME=self.home, GIT_CONFIG_NOSYSTEM="1", NO_PROXY="*", no_proxy="*")
         self.token = "glpat-" + secrets.token_hex(16)
-        self.environment_of_coordinator = dict(self.environment, FORERUNNER_ROOT_TOKEN=self.token)
+        self.environment_of_coordinator = dict(self.environment, FORERUNNER_ROOT_TOKEN=self.token,
+                                               **database_environment())
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.coordinator = None
         self.listen = "127.0.0.1:0"

@@ -32,11 +32,11 @@ base::Status Service::advance(Transaction& tx, std::int64_t pipeline_id) {
       }
       bool pending = change.to == ci::Status::kPending;
       bool skipped = change.to == ci::Status::kSkipped;
-      FR_CHECK(
-          tx.execute("UPDATE jobs SET status = ?, status_reason = ?, scheduled_at = ?, updated_at = ?, "
-                     "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
-                     "finished_at = CASE WHEN ? THEN ? ELSE NULL END WHERE id = ? AND status = 'created'",
-                     {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
+      FR_CHECK(tx.execute(
+          "UPDATE jobs SET status = ?, status_reason = ?, scheduled_at = ?, updated_at = ?, "
+          "queued_at = CASE WHEN ? THEN ? ELSE queued_at END, "
+          "finished_at = CASE WHEN ? THEN CAST(? AS BIGINT) ELSE NULL END WHERE id = ? AND status = 'created'",
+          {ci::to_string(change.to), change.reason, scheduled, now, pending, now, skipped, now, id}));
       loaded.states[change.job].status = change.to;
       woke = woke || pending;
     }
@@ -155,7 +155,7 @@ base::Status Service::cancel_job(Transaction& tx, std::int64_t job_id) {
   }
   FR_CHECK(
       tx.execute("UPDATE jobs SET status = ?, canceled_at = ?, updated_at = ?, "
-                 "finished_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
+                 "finished_at = CASE WHEN ? THEN NULL ELSE CAST(? AS BIGINT) END WHERE id = ?",
                  {graceful ? "canceling" : "canceled", now, now, graceful, now, job_id}));
   return advance(tx, row->integer("pipeline_id"));
 }

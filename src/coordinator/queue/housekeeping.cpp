@@ -16,7 +16,7 @@ void Queue::housekeeping() {
   auto running = app_.store.read(
       [](Transaction& tx) { return tx.count("SELECT count(*) FROM jobs WHERE status IN ('running', 'canceling')"); });
   if (running) running_ = *running;
-  if (!app_.store.leads("housekeeping")) return; // another process does the rest
+  if (!app_.store.leads(kHousekeepingDuty)) return; // another process does the rest
   auto done = app_.store.write([&](Transaction& tx) -> base::Status {
     FR_CHECK(service_.start_scheduled(tx));
     FR_CHECK(reclaim(tx));
