@@ -3,6 +3,7 @@
 
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/users.hpp"
+#include "coordinator/objects/artifacts.hpp"
 #include "coordinator/pipelines/find.hpp"
 #include "coordinator/pipelines/json.hpp"
 #include "coordinator/web/job_shapes.hpp"
