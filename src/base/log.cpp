@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "base/duration.hpp"
+#include "base/escape.hpp"
 #include "base/strings.hpp"
 
 namespace base::log {
@@ -39,31 +40,7 @@ std::string_view name_of(Level level) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  for (unsigned char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (c < 0x20) {
-          out += fmt::format("\\u{:04x}", c);
-        } else {
-          out += static_cast<char>(c);
-        }
-    }
-  }
+  append_json_escaped(out, text);
   out += '"';
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/escape.hpp"
 #include "base/strings.hpp"
 #include "base/utf8.hpp"
 
@@ -85,37 +86,7 @@ void dump_string(std::string& out, std::string_view raw) {
     raw = repaired;
   }
   out += '"';
-  for (unsigned char c : raw) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (c < 0x20) {
-          out += fmt::format("\\u{:04x}", c);
-        } else {
-          out += static_cast<char>(c);
-        }
-    }
-  }
+  base::append_json_escaped(out, raw);
   out += '"';
 }
 

@@ -157,20 +157,7 @@ void ActiveJob::adopt() {
 void ActiveJob::watch_adopted() {
   if (ended_) return;
   if (!channel_.open()) {
-    if (auto channel = directory_.connect_control()) {
-      channel_ = std::move(*channel);
-      loop_.watch(channel_.fd(), [this] {
-        while (true) {
-          auto line = channel_.try_receive();
-          if (line && *line) continue;
-          break;
-        }
-        if (!channel_.ended()) return;
-        loop_.unwatch(channel_.fd());
-        channel_.close();
-        watch_adopted();
-      });
-    }
+    if (auto channel = directory_.connect_control()) use_channel(std::move(*channel), &ActiveJob::watch_adopted);
   }
   auto alive = directory_.worker_alive();
   if (alive && !*alive) return settle("unexpectedly");
@@ -209,6 +196,22 @@ void ActiveJob::control(const std::string& line) {
   try_control();
 }
 
+// The worker says nothing on it: that it ends is all there is to hear.
+void ActiveJob::use_channel(sys::LineChannel channel, void (ActiveJob::*when_ended)()) {
+  channel_ = std::move(channel);
+  loop_.watch(channel_.fd(), [this, when_ended] {
+    while (true) {
+      auto line = channel_.try_receive();
+      if (line && *line) continue;
+      break;
+    }
+    if (!channel_.ended()) return;
+    loop_.unwatch(channel_.fd());
+    channel_.close();
+    (this->*when_ended)();
+  });
+}
+
 void ActiveJob::try_control() {
   if (ended_ || orders_.empty()) return;
   if (!channel_.open()) {
@@ -221,18 +224,7 @@ void ActiveJob::try_control() {
         });
       return;
     }
-    channel_ = std::move(*channel);
-    loop_.watch(channel_.fd(), [this] {
-      while (true) {
-        auto line = channel_.try_receive();
-        if (line && *line) continue;
-        break;
-      }
-      if (!channel_.ended()) return;
-      loop_.unwatch(channel_.fd());
-      channel_.close();
-      try_control();
-    });
+    use_channel(std::move(*channel), &ActiveJob::try_control);
   }
   while (!orders_.empty()) {
     if (!channel_.send(orders_.front(), {})) return;

@@ -85,6 +85,7 @@ class ActiveJob {
   void fail(std::string_view message); // system failure, with the message as the log's last line
   void settle(const std::string& how); // no worker has the job any more
   void control(const std::string& line);
+  void use_channel(sys::LineChannel channel, void (ActiveJob::*when_ended)());
   void try_control();
   void watch_adopted();
   void free_slot();

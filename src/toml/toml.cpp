@@ -24,6 +24,7 @@
 #include <algorithm>
 
 #include "base/duration.hpp"
+#include "base/escape.hpp"
 #include "base/strings.hpp"
 
 namespace toml {
@@ -191,37 +192,7 @@ base::Result<Value> parse_document(std::string_view text, std::string_view sourc
 
 std::string quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        } else {
-          out += c;
-        }
-    }
-  }
+  base::append_json_escaped(out, text, {.rubout = true});
   return out + '"';
 }
 

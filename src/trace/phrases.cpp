@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/escape.hpp"
 #include "base/strings.hpp"
 
 namespace trace {
@@ -81,55 +82,15 @@ void add_url_encoded(std::string_view value, std::vector<std::string>& out) {
   }
 }
 
-enum class Json { kPlain, kHtmlSafe, kSlashes }; // encoders differ: Go escapes <>&, PHP the slash
-std::string json_escape(std::string_view value, Json style) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  auto unicode = [](unsigned char c) { return std::string("\\u00") + kHex[c >> 4] + kHex[c & 15]; };
-  std::string out;
-  for (char c : value) {
-    bool html = style == Json::kHtmlSafe && (c == '<' || c == '>' || c == '&');
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '/':
-        out += style == Json::kSlashes ? "\\/" : "/";
-        break;
-      default:
-        if (html || static_cast<unsigned char>(c) < 0x20) {
-          out += unicode(static_cast<unsigned char>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out;
-}
-
 void add_derived(std::string_view value, std::vector<std::string>& out) {
   add_lines(value, out);
   add_line_breaks(value, out);
   add_base64(value, out);
   add_url_encoded(value, out);
-  for (Json style : {Json::kPlain, Json::kHtmlSafe, Json::kSlashes}) out.push_back(json_escape(value, style));
+  // Go's encoder and PHP's escape more than they have to.
+  for (base::JsonEscapes style :
+       {base::JsonEscapes{}, base::JsonEscapes{.html = true}, base::JsonEscapes{.slashes = true}})
+    base::append_json_escaped(out.emplace_back(), value, style);
 }
 } // namespace
 
