@@ -14,7 +14,7 @@ import cases_content  # noqa: E402
 import cases_server  # noqa: E402
 import cases_session  # noqa: E402
 from browser import Visitor  # noqa: E402
-from client import TOKEN, Coordinator, Runner, Tree  # noqa: E402
+from client import TOKEN, Coordinator, Runner, Tree, die_with_parent  # noqa: E402
 
 PASSWORD = "a password of ours"
 ROOT_PASSWORD = "the password of root"
@@ -23,11 +23,9 @@ ROOT_PASSWORD = "the password of root"
 class Server(Coordinator):
     def __init__(self, program, directory, *arguments, level="info"):
         super().__init__(program, directory, *arguments)
-        self.level = level
+        self.environment.update(FORERUNNER_ROOT_PASSWORD=ROOT_PASSWORD, LOG_LEVEL=level)
 
     def start(self):
-        os.environ["FORERUNNER_ROOT_PASSWORD"] = ROOT_PASSWORD
-        os.environ["LOG_LEVEL"] = self.level
         super().start()
         # Every case signs in from the same address.
         self.api("PUT", "application/settings", {"sign_in_attempts_per_address": 0}, expect=200)
@@ -93,8 +91,7 @@ def start_at(server):
     server.process = subprocess.Popen(
         [server.program, "coordinator", "--listen", f"127.0.0.1:{server.port}", "--data-dir", server.directory + "/data",
          *server.arguments], stdout=subprocess.PIPE, stderr=open(server.directory + "/coordinator.log", "a"), text=True,
-        env={**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN, "FORERUNNER_ROOT_PASSWORD": ROOT_PASSWORD,
-             "LOG_LEVEL": server.level})
+        env=server.environment, preexec_fn=die_with_parent)
     server.url = f"http://127.0.0.1:{server.port}"
     assert server.process.stdout.readline().startswith("listening on "), "it did not start"
     for _ in range(100):
