@@ -31,6 +31,14 @@ export function check(condition, what) {
   if (!condition) throw new Error(what);
 }
 
+// As tests/support/databases.py: a schema of its own in the PostgreSQL server of FORERUNNER_TEST_DATABASE, else SQLite.
+function databaseEnvironment() {
+  const url = process.env.FORERUNNER_TEST_DATABASE;
+  if (!url) return {};
+  const schema = `test_${randomBytes(6).toString('hex')}`;
+  return { FORERUNNER_DATABASE: `${url}${url.includes('?') ? '&' : '?'}options=-csearch_path%3D${schema}` };
+}
+
 export class Coordinator {
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'forerunner-browser.'));
@@ -41,7 +49,12 @@ export class Coordinator {
     const args = ['coordinator', '--listen', '127.0.0.1:0', '--data-dir', join(this.directory, 'data'), ...options];
     this.process = spawn(process.env.FORERUNNER, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FORERUNNER_ROOT_TOKEN: this.rootToken, FORERUNNER_ROOT_PASSWORD: password },
+      env: {
+        ...process.env,
+        ...databaseEnvironment(),
+        FORERUNNER_ROOT_TOKEN: this.rootToken,
+        FORERUNNER_ROOT_PASSWORD: password,
+      },
     });
     this.log = '';
     let out = '';

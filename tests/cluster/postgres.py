@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A PostgreSQL server of one's own: its data in a temporary directory, a free port, gone afterwards.
 
 With a command line it runs a command against it: postgres.py COMMAND…, with the server's URL in
@@ -99,12 +100,15 @@ class Postgres:
 
     def sql(self, statement):
         """The first column of each row, as text."""
-        done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U",
+        done = subprocess.run([os.path.join(self.bin, "psql"), "-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U",
                                "forerunner", "-d", "postgres", "-c", statement], capture_output=True, text=True,
                               env={**os.environ, "PGPASSWORD": PASSWORD})
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
         return done.stdout.splitlines()
+
+    def session(self, schema):
+        return Session(self, schema)
 
     def __enter__(self):
         return self
@@ -114,6 +118,35 @@ class Postgres:
             self.stop("immediate")
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Session:
+    """psql that stays: what one statement locks is locked until a later one lets go."""
+
+    def __init__(self, server, schema):
+        self.process = subprocess.Popen(
+            [os.path.join(server.bin, "psql"), "-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-p", str(server.port), "-U",
+             "forerunner", "-d", "postgres", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "PGPASSWORD": PASSWORD, "PGOPTIONS": f"-csearch_path={schema}"})
+
+    def do(self, statement):
+        self.process.stdin.write(statement + ";\n\\echo done\n")
+        self.process.stdin.flush()
+        out = []
+        while (line := self.process.stdout.readline()) != "done\n":
+            if not line:
+                raise RuntimeError(f"{statement}: {''.join(out)}")
+            out.append(line)
+        return out
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
 
 
 def main():

@@ -46,12 +46,19 @@ class Coordinator:
         self.environment = {**os.environ, "FORERUNNER_ROOT_TOKEN": TOKEN, **database_environment()}
 
     def start(self):
+        self.launch()
+        self.wait_until_ready()
+
+    # From a thread that lives as long as the test: the server dies with the thread that started it.
+    def launch(self):
         self.process = subprocess.Popen(
             [self.program, "coordinator", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.directory + "/data",
              *self.arguments],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/coordinator.log", "a"), text=True,
             preexec_fn=die_with_parent,
             env=self.environment)
+
+    def wait_until_ready(self):
         line = self.process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:"), line
         self.url = line.split()[-1]

@@ -119,7 +119,7 @@ def run(program, word):
     server.start()
     try:
         document = Document(server.send("GET", "/api/v4/openapi.json").body)
-        world = World(server, directory + "/data")
+        world = World(server)
         matrix = Matrix(world, document)
         [admin] = [actor for actor in world.actors if actor.name == "administrator's api token"]
         started = time.monotonic()

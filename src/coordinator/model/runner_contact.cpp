@@ -90,10 +90,11 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
     violations.add("system_xid", "is too long (maximum is 64 characters)");
     return std::unexpected(violations.as_object());
   }
-  API_CHECK(
-      tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
-                 "creation_state END WHERE id = ?",
-                 {now, contact.polling, runner.id}));
+  const auto known =
+      API_TRY(tx.execute("UPDATE runners SET contacted_at = ?, creation_state = CASE WHEN ? THEN 'finished' ELSE "
+                         "creation_state END WHERE id = ?",
+                         {now, contact.polling, runner.id}));
+  if (known == 0) return std::unexpected(forbidden()); // deleted since it was authenticated
   auto row = API_TRY(
       tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
   if (!row) {

@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "coordinator/store.hpp"
@@ -68,6 +70,25 @@ class TableLogs final : public LiveLogs {
 
  private:
   Store& store_;
+};
+
+// Logs that lay elsewhere before the coordinator was given its object store: what was begun there goes on there.
+class MovedLogs final : public LiveLogs {
+ public:
+  MovedLogs(std::unique_ptr<LiveLogs> now, std::unique_ptr<LiveLogs> older)
+      : now_(std::move(now)), older_(std::move(older)) {}
+
+  base::Result<std::uint64_t> append(std::int64_t job_id, std::uint64_t offset, std::string_view chunk) override;
+  base::Result<std::uint64_t> size(std::int64_t job_id) override;
+  base::Result<std::string> read(std::int64_t job_id, std::uint64_t offset, std::size_t length) override;
+  base::Status erase(Transaction& tx, std::int64_t job_id) override;
+  std::optional<std::string> path(std::int64_t job_id) const override;
+  base::Result<std::vector<std::int64_t>> waiting() override;
+
+ private:
+  LiveLogs& of(std::int64_t job_id) const;
+  std::unique_ptr<LiveLogs> now_;
+  std::unique_ptr<LiveLogs> older_;
 };
 
 } // namespace coordinator::objects

@@ -43,13 +43,12 @@ Objects::Objects(Store& store, const base::Clock& clock, std::unique_ptr<Stores>
 base::Result<std::unique_ptr<Objects>> Objects::open(const Options& options, Store& store, const base::Clock& clock) {
   auto stores = FR_TRY(Stores::open(options.data_dir, options.object_store));
   bool folder = stores->in_files();
-  std::unique_ptr<LiveLogs> live;
+  std::unique_ptr<LiveLogs> live = std::make_unique<FileLogs>(options.data_dir, store.shared());
   if (!folder && store.shared())
-    live = std::make_unique<TableLogs>(store);
+    live = std::make_unique<MovedLogs>(std::make_unique<TableLogs>(store), std::move(live));
   else if (folder && stores->configured())
-    live = std::make_unique<FileLogs>(options.object_store, store.shared());
-  else
-    live = std::make_unique<FileLogs>(options.data_dir, store.shared());
+    live =
+        std::make_unique<MovedLogs>(std::make_unique<FileLogs>(options.object_store, store.shared()), std::move(live));
   auto objects = std::unique_ptr<Objects>(new Objects(store, clock, std::move(stores), std::move(live)));
   if (auto claimed = objects->claim(); !claimed) {
     if (claimed.error().kind() == base::ErrorKind::kConflict) return base::fail(std::move(claimed.error()));

@@ -10,7 +10,8 @@
 namespace coordinator::queue {
 
 void Queue::housekeeping() {
-  // First: who has been heard of is not silent.
+  // First: who has been heard of until now is not silent.
+  const std::int64_t now = app_.now();
   if (auto written = contacts_.flush(); !written)
     base::log::error("cannot write contacts", {{"error", written.error().message()}});
   auto running = app_.store.read(
@@ -19,9 +20,9 @@ void Queue::housekeeping() {
   if (!app_.store.leads(kHousekeepingDuty)) return; // another process does the rest
   auto done = app_.store.write([&](Transaction& tx) -> base::Status {
     FR_CHECK(service_.start_scheduled(tx));
-    FR_CHECK(reclaim(tx));
-    FR_CHECK(end_overdue(tx));
-    FR_CHECK(end_stuck(tx));
+    FR_CHECK(reclaim(tx, now));
+    FR_CHECK(end_overdue(tx, now));
+    FR_CHECK(end_stuck(tx, now));
     return expire_artifacts(tx);
   });
   if (!done) base::log::error("housekeeping failed", {{"error", done.error().message()}});
@@ -29,8 +30,7 @@ void Queue::housekeeping() {
 
 // A handed-out job that was never acknowledged: its manager died, or the answer was lost on the way. It goes back to
 // the queue with a fresh token, so that nothing is lost; a job that this happens to again and again is failed.
-base::Status Queue::reclaim(Transaction& tx) {
-  std::int64_t now = app_.now();
+base::Status Queue::reclaim(Transaction& tx, std::int64_t now) {
   if (now - born_ < kLostAfterSeconds * 1000) return {};
   // Who could not reach a server that was away gets the whole time after its return.
   std::int64_t silent = now - born_ >= kAcknowledgeSeconds * 1000 ? now - kAcknowledgeSeconds * 1000 : 0;
@@ -55,8 +55,7 @@ base::Status Queue::reclaim(Transaction& tx) {
   return tx.publish(pipelines::Service::kPendingJobs);
 }
 
-base::Status Queue::end_overdue(Transaction& tx) {
-  std::int64_t now = app_.now();
+base::Status Queue::end_overdue(Transaction& tx, std::int64_t now) {
   auto rows =
       FR_TRY(tx.query("SELECT id, status, contacted_at, started_at, canceled_at, timeout FROM jobs WHERE "
                       "status IN ('running', 'canceling')"));
@@ -93,8 +92,7 @@ base::Status Queue::expire_artifacts(Transaction& tx) {
   return {};
 }
 
-base::Status Queue::end_stuck(Transaction& tx) {
-  std::int64_t now = app_.now();
+base::Status Queue::end_stuck(Transaction& tx, std::int64_t now) {
   auto rows =
       FR_TRY(tx.query("SELECT id, project_id, queued_at, protected, tag_list FROM jobs WHERE status = 'pending' AND "
                       "runner_id IS NULL AND queued_at < ?",

@@ -85,9 +85,9 @@ class Queue {
   void look_at_runners(const std::set<std::int64_t>& runners);
   void tend(); // once a second
   base::Status release(Transaction& tx, std::int64_t job_id);
-  base::Status reclaim(Transaction& tx);
-  base::Status end_overdue(Transaction& tx);
-  base::Status end_stuck(Transaction& tx);
+  base::Status reclaim(Transaction& tx, std::int64_t now);
+  base::Status end_overdue(Transaction& tx, std::int64_t now);
+  base::Status end_stuck(Transaction& tx, std::int64_t now);
   base::Status expire_artifacts(Transaction& tx);
 
   pipelines::Service& service_;

@@ -6,6 +6,7 @@
 #include "base/hash.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/routes.hpp"
@@ -167,14 +168,16 @@ Outcome<Reply> list_tokens(Call& call) {
   if (!user_id && !allowed(Ability::kAdminInstance, actor)) user_id = actor.user_id;
   if (user_id && !may_act_for(actor, *user_id)) return std::unexpected(unauthorized());
   const std::string where =
-      " FROM access_tokens WHERE (? IS NULL OR user_id = ?) AND (? IS NULL OR revoked = ?) AND (? IS NULL OR name LIKE "
-      "?) AND (? IS NULL OR CASE WHEN revoked = 0 AND (expires_at IS NULL OR expires_at > ?) THEN 1 ELSE 0 END = ?)";
+      " FROM access_tokens WHERE (? IS NULL OR user_id = ?) AND (? IS NULL OR revoked = ?) AND (? IS NULL OR "
+      "lower(name) "
+      "LIKE ? ESCAPE '\\') AND (? IS NULL OR CASE WHEN revoked = 0 AND (expires_at IS NULL OR expires_at > ?) THEN 1 "
+      "ELSE 0 END = ?)";
   const Binds binds = {user_id,
                        user_id,
                        revoked,
                        revoked,
                        search,
-                       "%" + search.value_or("") + "%",
+                       model::like_pattern(search.value_or("")),
                        state,
                        model::utc_date(call.now()),
                        state == "active"};

@@ -6,6 +6,7 @@
 #include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -115,9 +116,9 @@ Outcome<Reply> list_groups(Call& call) {
   API_CHECK(params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto rows = API_TRY(
-        tx.query("SELECT * FROM namespaces WHERE kind = 'group' AND (? = '' OR lower(full_path) LIKE ? OR lower(name) "
-                 "LIKE ?) AND (? = 0 OR parent_id IS NULL) ORDER BY lower(name), id",
-                 {search, "%" + search + "%", "%" + search + "%", top}));
+        tx.query("SELECT * FROM namespaces WHERE kind = 'group' AND (? = '' OR lower(full_path) LIKE ? ESCAPE '\\' OR "
+                 "lower(name) LIKE ? ESCAPE '\\') AND (? = 0 OR parent_id IS NULL) ORDER BY lower(name), id",
+                 {search, model::like_pattern(search), model::like_pattern(search), top}));
     return page_of_groups(tx, call, rows, page, level);
   });
 }
@@ -134,11 +135,13 @@ ApiHandler list_below(bool all_descendants) {
       const auto rows = API_TRY(
           all_descendants
               ? tx.query("SELECT * FROM namespaces WHERE traversal LIKE ? AND id <> ? AND lower(full_path) LIKE ? "
+                         "ESCAPE '\\' "
                          "ORDER BY lower(full_path)",
-                         {model::subtree_pattern(found.group), found.group.id, "%" + search + "%"})
-              : tx.query("SELECT * FROM namespaces WHERE parent_id = ? AND lower(full_path) LIKE ? ORDER BY "
-                         "lower(name), id",
-                         {found.group.id, "%" + search + "%"}));
+                         {model::subtree_pattern(found.group), found.group.id, model::like_pattern(search)})
+              : tx.query(
+                    "SELECT * FROM namespaces WHERE parent_id = ? AND lower(full_path) LIKE ? ESCAPE '\\' ORDER BY "
+                    "lower(name), id",
+                    {found.group.id, model::like_pattern(search)}));
       return page_of_groups(tx, call, rows, page, level);
     });
   };
@@ -425,9 +428,9 @@ Outcome<Reply> list_namespaces(Call& call) {
     auto out = json::Value::array();
     std::int64_t total = 0;
     for (const auto& row :
-         API_TRY(tx.query("SELECT * FROM namespaces WHERE (? = '' OR lower(full_path) LIKE ?) ORDER BY "
+         API_TRY(tx.query("SELECT * FROM namespaces WHERE (? = '' OR lower(full_path) LIKE ? ESCAPE '\\') ORDER BY "
                           "lower(full_path)",
-                          {search, "%" + search + "%"}))) {
+                          {search, model::like_pattern(search)}))) {
       const auto space = model::namespace_from_row(row);
       const auto access = API_TRY(model::access_to(tx, call.identity, space, call.now()));
       if (!allowed(Ability::kCreateProjects, access)) continue;

@@ -6,6 +6,7 @@
 #include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -321,12 +322,12 @@ Outcome<Reply> page_of_projects(Transaction& tx, const Call& call, std::string_v
                                 const Filter& filter, const Page& page) {
   auto out = json::Value::array();
   std::int64_t total = 0;
-  const auto sql =
-      std::string(model::kProjectSelect) + std::string(where) +
-      " AND (? = '' OR lower(p.name) LIKE ? OR lower(p.full_path) LIKE ?) AND (? IS NULL OR p.archived = ?) "
-      "AND (? IS NULL OR p.visibility = ?)" +
-      filter.order;
-  const auto like = "%" + filter.search + "%";
+  const auto sql = std::string(model::kProjectSelect) + std::string(where) +
+                   " AND (? = '' OR lower(p.name) LIKE ? ESCAPE '\\' OR lower(p.full_path) LIKE ? ESCAPE '\\') AND (? "
+                   "IS NULL OR p.archived = ?) "
+                   "AND (? IS NULL OR p.visibility = ?)" +
+                   filter.order;
+  const auto like = model::like_pattern(filter.search);
   for (const Bind& bind :
        Binds{filter.search, like, like, filter.archived, filter.archived, filter.visibility, filter.visibility}) {
     binds.push_back(bind);

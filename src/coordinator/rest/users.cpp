@@ -4,6 +4,7 @@
 #include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/entities.hpp"
 #include "coordinator/rest/names.hpp"
@@ -62,10 +63,13 @@ Outcome<Reply> list_users(Call& call) {
   const bool blocked = params.boolean("blocked").value_or(false);
   API_CHECK(params.finish());
   const std::string where =
-      " FROM users WHERE (? IS NULL OR lower(username) = lower(?)) AND (? IS NULL OR lower(username) LIKE ? OR "
-      "lower(name) LIKE ? OR lower(email) = ?) AND (? = 0 OR state = 'active') AND (? = 0 OR state = 'blocked')";
+      " FROM users WHERE (? IS NULL OR lower(username) = lower(?)) AND (? IS NULL OR lower(username) LIKE ? ESCAPE "
+      "'\\' OR "
+      "lower(name) LIKE ? ESCAPE '\\' OR lower(email) = ?) AND (? = 0 OR state = 'active') AND (? = 0 OR state = "
+      "'blocked')";
   const auto word = base::to_lower(search.value_or(""));
-  const Binds binds = {username, username, search, "%" + word + "%", "%" + word + "%", word, active, blocked};
+  const auto pattern = model::like_pattern(word);
+  const Binds binds = {username, username, search, pattern, pattern, word, active, blocked};
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto total = API_TRY(tx.count("SELECT count(*)" + where, binds));
     auto paged = binds;

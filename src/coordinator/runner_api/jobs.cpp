@@ -242,7 +242,10 @@ Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, 
   std::string token = call.params.text("token").value_or("");
   if (token.empty()) token = call.header("JOB-TOKEN");
   if (token.empty()) return std::unexpected(invalid_parameters({"token is missing"}));
-  auto job = API_TRY(tx.query_one("SELECT * FROM jobs WHERE id = ?", {job_id}));
+  // Calls for one job follow one another, in whichever process: what is decided here holds until the commit.
+  auto job = API_TRY(tx.query_one(
+      tx.writing() ? "SELECT * FROM jobs WHERE id = ? FOR NO KEY UPDATE" : "SELECT * FROM jobs WHERE id = ?",
+      {job_id}));
   // 403 and never 404: to a runner, 404 may come from any proxy, 403 means that the job is not its own any more.
   if (!job || !base::constant_time_equal(job->text("token_digest"), token_digest(token)))
     return std::unexpected(forbidden());
