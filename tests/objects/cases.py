@@ -50,12 +50,8 @@ class World:
         self.tree = Tree(self.server.url.replace("http://", f"http://root:{TOKEN}@") + "/root/demo.git")
 
     def start(self):
-        os.environ.update(self.service.credentials)
-        try:
-            self.server.start()
-        finally:
-            for name in self.service.credentials:
-                del os.environ[name]
+        self.server.environment.update(self.service.credentials)
+        self.server.start()
 
     def job(self):
         self.tree.push(PIPELINE)
