@@ -1,6 +1,6 @@
 // What stands around the runners: projects, pipelines with their graph, a job's live log, artifacts.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, equal, until } from './support.mjs';
 import { find } from './runners.mjs';
