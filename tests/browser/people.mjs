@@ -36,6 +36,34 @@ export const peopleWalks = {
     check(coordinator.log !== undefined && !coordinator.log.includes(password), 'a password is in the log');
   },
 
+  'walk: signing out while the password is being changed': async ({ open }) => {
+    const tab = await open('sam');
+    const { page } = tab;
+    await tab.go('/-/user_settings/profile');
+    await page.getByLabel('Current password').fill(password);
+    await page.getByLabel('New password', { exact: true }).fill('another horse battery');
+    await page.getByLabel('New password again').fill('another horse battery');
+    let send = () => {};
+    const held = new Promise((arrived) => {
+      void page.route('**/-/web/password', async (route) => {
+        arrived();
+        await new Promise((go) => (send = go));
+        await route.continue();
+      });
+    });
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await held;
+    await page.getByRole('button', { name: /your menu/ }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    send();
+    await page.waitForURL(/sign_in/);
+    equal((await page.request.get('/-/web/sessions')).status(), 401, 'a request after signing out');
+    await page.getByLabel(/user ?name/i).fill('sam');
+    await page.getByLabel('Password', { exact: true }).fill('another horse battery');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.waitForURL((url) => !url.pathname.includes('sign_in'));
+  },
+
   'walk: personal access token': async ({ coordinator, open, group }) => {
     const tab = await open('olivia');
     const token = await makeToken(tab, '/-/user_settings/personal_access_tokens');
@@ -96,6 +124,60 @@ export const peopleWalks = {
     await sam.page.goto('/dashboard/projects');
     await sam.page.waitForURL(/sign_in/);
     equal(await (await open('dana')).go('/admin'), 404, 'the Admin Area for others');
+  },
+
+  'walk: a runner by keyboard alone': async ({ coordinator, open }) => {
+    const tab = await open('root');
+    const { page } = tab;
+    const at = () => page.evaluate(() => {
+      const one = document.activeElement;
+      return (one.getAttribute('aria-label') ?? one.textContent ?? '').trim().replace(/\s+/g, ' ') + (one.labels?.[0]?.textContent ?? '');
+    });
+    // Tab until the focus is there; it must be visible at every stop.
+    const to = async (name) => {
+      for (let stops = 0; stops < 60; ++stops) {
+        await page.keyboard.press('Tab');
+        const seen = await page.evaluate(() => {
+          const one = document.activeElement;
+          const style = getComputedStyle(one);
+          const ring = (element) => element && getComputedStyle(element).outlineStyle !== 'none';
+          return one === document.body || style.outlineStyle !== 'none' || ring(one.closest('label')) || ring(one.parentElement);
+        });
+        check(seen, `no focus ring at ${await at()}`);
+        if (name.test(await at())) return;
+      }
+      throw new Error(`${name} cannot be reached with Tab`);
+    };
+    await to(/switch to another place/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('menu').waitFor();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/admin$/);
+    await tab.settled();
+    await to(/^CI\/CD$/);
+    await page.keyboard.press('Enter');
+    await to(/^Runners$/);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/admin\/runners$/);
+    await tab.settled();
+    await to(/^New instance runner$/);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/admin\/runners\/new$/);
+    await tab.settled();
+    await to(/Linux/);
+    await page.keyboard.press('ArrowRight');
+    equal(await page.getByRole('radio', { name: 'macOS' }).isChecked(), true, 'macOS by the arrow key');
+    await to(/^Tags/);
+    await page.keyboard.type('macos');
+    await to(/^Submit$/);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/register\?platform=osx$/);
+    await tab.settled();
+    await to(/^Copy registration command$/);
+    await page.keyboard.press('Enter');
+    await until('the command in the clipboard', async () => (await page.evaluate(() => navigator.clipboard.readText())).includes('--token glrt-'));
+    equal((await coordinator.api('GET', '/runners/all'))[0].description, null, 'the runner');
   },
 
   'walk: keyboard and small screens': async ({ open }) => {

@@ -80,7 +80,16 @@ export const runnerWalks = {
     await page.getByRole('tab', { name: 'Windows' }).click();
     check((await page.getByRole('group', { name: 'Registration command' }).innerText()).includes('.\\gitlab-runner.exe register'), 'no command for Windows');
     await page.getByRole('tab', { name: 'Linux' }).click();
-    await registers(tab, coordinator, token, 's_123456abcdef');
+    // The command as the page gives it, pasted into the shell of a host; it asks for a name and for the executor.
+    await page.getByText('Waiting for the host to register').waitFor();
+    const host = coordinator.host();
+    host.paste(copied, '\n\nshell\n');
+    await page.getByText(/^Registered by/).filter({ hasText: host.systemId() }).waitFor();
+    await page.getByText('waiting for the first poll').waitFor();
+    const agent = host.start('gitlab-runner run');
+    await page.getByText('It is online and ready to run jobs.').waitFor();
+    agent.kill('SIGTERM');
+    await until('the agent to end', () => agent.exitCode !== null || agent.signalCode !== null);
     await page.getByRole('link', { name: 'View runners' }).click();
     await page.getByRole('row').filter({ hasText: 'docker' }).getByText('Online').waitFor();
     await tab.accessible('the list of runners');
@@ -135,6 +144,13 @@ export const runnerWalks = {
     await again.page.getByText('no longer visible').waitFor();
     check(!(await again.page.getByRole('group', { name: 'Registration command' }).innerText()).includes('--token'), 'a --token line without token');
     check(!(await again.page.content()).includes(token), 'the token is shown after the first registration');
+    await tab.go('/admin/runners/new'); // an hour later nobody sees it, though no host has come
+    const late = await fillAndSubmit(tab);
+    coordinator.age(late.id, 2 / 24);
+    await again.go(`/admin/runners/${late.id}/register`);
+    await again.page.getByText('no longer visible').waitFor();
+    check(!(await again.page.content()).includes(late.token), 'the token is shown after an hour');
+    await tab.page.getByRole('button', { name: 'Copy registration command' }).click(); // so that leaving asks nothing
   },
 
   'walk: feature flags hide the workflow': async ({ coordinator, open }) => {
@@ -174,6 +190,11 @@ export const runnerWalks = {
       for (const part of [version, 'Online', 'linux', '127.0.0.1', 'shell']) check(text.includes(part), `${part} is missing in ${text}`);
     }
     await tab.accessible('the page of a runner');
+    equal(await managers.getByText('Possible clone').count(), 0, 'a warning of clones without reason');
+    for (const version of ['18.1.0', '19.4.0', '18.1.0']) await coordinator.contact(made.token, 's_bbbbbbbbbbbb', version);
+    await tab.page.reload();
+    await managers.getByRole('row').filter({ hasText: 's_bbbbbbbbbbbb' }).getByText('Possible clone').waitFor();
+    await tab.accessible('a runner with a possible clone');
   },
 
   'walk: ownership is kept': async ({ coordinator, open, group, people }) => {
@@ -249,10 +270,46 @@ export const runnerWalks = {
     await page.getByRole('button', { name: 'Permanently delete runner' }).click();
     await rows.filter({ hasText: 'alpha' }).waitFor({ state: 'detached' });
     for (const name of ['beta', 'gamma']) await rows.filter({ hasText: name }).getByRole('checkbox').check();
+    const paused = async () => (await coordinator.api('GET', '/runners/all?paused=true')).length;
+    await page.getByRole('button', { name: 'Pause selected' }).click();
+    await until('both to be paused', async () => (await paused()) === 2);
+    for (const name of ['beta', 'gamma']) await rows.filter({ hasText: name }).getByText('Paused', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Resume selected' }).click();
+    await until('both to go on', async () => (await paused()) === 0);
     await page.getByRole('button', { name: 'Delete selected' }).click();
     await page.getByRole('button', { name: 'Permanently delete 2 runners' }).click();
     await page.getByText('Get started with runners').waitFor();
     equal((await coordinator.api('GET', '/runners/all')).length, 0, 'runners left');
+  },
+
+  'walk: stale runners are cleaned up': async ({ coordinator, open }) => {
+    const made = {};
+    for (const name of ['forgotten', 'new']) made[name] = await coordinator.api('POST', '/user/runners', { runner_type: 'instance_type', description: name });
+    coordinator.age(made.forgotten.id, 40);
+    const tab = await open('root');
+    const { page } = tab;
+    await tab.go('/admin/runners?status[]=stale');
+    await page.getByRole('table', { name: 'Runners' }).getByText('forgotten').waitFor();
+    await tab.go('/admin/application_settings/ci_cd');
+    await page.getByRole('button', { name: /Expand.*Stale runner cleanup|Stale runner cleanup.*Expand/ }).click();
+    await page.getByLabel('Instance runners', { exact: true }).check();
+    const days = page.getByLabel('Days without contact');
+    await days.fill('3');
+    await page.getByRole('button', { name: 'Show what would be removed' }).click();
+    await page.getByText('at least 7').waitFor(); // sooner is refused
+    await days.fill('60');
+    await page.getByRole('button', { name: 'Show what would be removed' }).click();
+    await page.getByText('Nothing would be removed now.').waitFor();
+    await days.fill('30');
+    await page.getByRole('button', { name: 'Show what would be removed' }).click();
+    await page.getByText('1 runner would be removed:').waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'forgotten' }).waitFor();
+    await tab.accessible('what the clean-up would remove');
+    await page.getByRole('button', { name: 'Save and remove them now' }).click();
+    await page.getByRole('button', { name: 'Permanently delete runners' }).click();
+    await page.getByText('1 stale runner was removed').waitFor();
+    equal((await coordinator.api('GET', '/runners/all')).map((runner) => runner.description), ['new'], 'what is left');
+    equal((await coordinator.api('GET', '/application/settings')).stale_runner_cleanup_age_days, 30, 'the saved age');
   },
 
   'walk: assign a runner to another project': async ({ coordinator, open, project, other }) => {

@@ -1,6 +1,6 @@
 // A coordinator with people and projects in it, a runner made of requests, a browser that notices what goes wrong.
 import { spawn, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+import { mkdtempSync, rmSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
@@ -137,6 +137,30 @@ export class Coordinator {
       method: 'POST', headers: { 'JOB-TOKEN': job.token }, body: form,
     });
     equal(answer.status, 201, 'artifacts');
+  }
+
+  // A host with a folder of its own, where the program is called gitlab-runner as the documents do.
+  host() {
+    const home = mkdtempSync(join(this.directory, 'host.'));
+    symlinkSync(process.env.FORERUNNER, join(home, 'gitlab-runner'));
+    const env = { PATH: `${home}:/usr/local/bin:/usr/bin:/bin`, HOME: home, CONFIG_FILE: join(home, 'config.toml'), LANG: 'C.UTF-8' };
+    // A line as pasted into a shell, and what is typed when it asks.
+    return {
+      systemId: () => readFileSync(join(home, '.runner_system_id'), 'utf8').trim(),
+      paste: (line, typed = '') => execFileSync('sh', ['-c', line], { env, cwd: home, input: typed, stdio: 'pipe', timeout: 30_000 }).toString(),
+      start: (line) => spawn('sh', ['-c', `exec ${line}`], { env, cwd: home, stdio: 'ignore' }),
+    };
+  }
+
+  // Makes everything that the store knows of a runner older by so many days.
+  age(runner, days) {
+    const script = `import sqlite3,sys
+store = sqlite3.connect(sys.argv[1], timeout=20)
+for table, key in (('runners', 'id'), ('runner_managers', 'runner_id')):
+    store.execute(f'UPDATE {table} SET created_at = created_at - ?, contacted_at = contacted_at - ? WHERE {key} = ?', (int(sys.argv[3]),) * 2 + (int(sys.argv[2]),))
+store.execute('UPDATE ephemeral_tokens SET expires_at = expires_at - ? WHERE runner_id = ?', (int(sys.argv[3]), int(sys.argv[2])))
+store.commit()`;
+    execFileSync('python3', ['-c', script, join(this.directory, 'data', 'coordinator.sqlite'), String(runner), String(Math.round(days * 86_400_000))]);
   }
 
   // A commit with these files on main, pushed as root.

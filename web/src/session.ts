@@ -1,6 +1,6 @@
 // Who is signed in and what the instance allows; read once at start and again after signing in or out.
 import { reactive } from 'vue'
-import { del, get, post, setCsrfToken } from './api/client'
+import { ApiError, del, get, post, setCsrfToken, writesSettled } from './api/client'
 import type { Abilities, Context, CurrentUser, InstanceSettings } from './api/types'
 
 interface Session {
@@ -57,8 +57,17 @@ export async function signIn(login: string, password: string, rememberMe: boolea
 }
 
 export async function signOut(): Promise<void> {
-  const answer = await del<{ csrf_token: string }>('/-/web/session')
-  setCsrfToken(answer.csrf_token)
+  // A password change that is still under way would open a new session after this one has ended.
+  await writesSettled()
+  const end = () => del('/-/web/session')
+  try {
+    await end()
+  } catch (error) {
+    // It, or another tab, also changed the token against forged requests.
+    if (!(error instanceof ApiError)) throw error
+    await loadContext()
+    if (session.user) await end()
+  }
   session.user = null
   await loadContext()
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { buildUrl, pageInfo, parseError, post, setRecovery } from './client'
+import { buildUrl, get, pageInfo, parseError, post, setRecovery, writesSettled } from './client'
 
 describe('buildUrl', () => {
   it('leaves out what has no value and repeats lists', () => {
@@ -61,5 +61,24 @@ describe('a lost session', () => {
     setRecovery(recovery)
     await expect(post('/-/web/session')).rejects.toThrow('Invalid login or password.')
     expect(recovery).not.toHaveBeenCalled()
+  })
+})
+
+describe('writesSettled', () => {
+  it('waits for what is being written, not for what is read', async () => {
+    const done: string[] = []
+    const later = (what: string) => new Promise<Response>((resolve) => setTimeout(() => (done.push(what), resolve(new Response('{}'))), 5))
+    vi.stubGlobal('fetch', vi.fn((_: string, init: RequestInit) => (init.method === 'GET' ? new Promise<Response>(() => undefined) : later(init.method!))))
+    void get('/api/v4/never')
+    void post('/api/v4/x')
+    await writesSettled()
+    expect(done).toEqual(['POST'])
+  })
+
+  it('does not mind a failure', async () => {
+    vi.stubGlobal('fetch', vi.fn(async () => new Response('{}', { status: 500 })))
+    const failing = post('/api/v4/x')
+    await writesSettled()
+    await expect(failing).rejects.toMatchObject({ status: 500 })
   })
 })

@@ -49,6 +49,7 @@ export interface Page<T> {
 let csrfToken = ''
 let recover: () => Promise<boolean> = () => Promise.resolve(false)
 let leaving = new AbortController()
+const writes = new Set<Promise<unknown>>()
 
 export function setCsrfToken(token: string): void {
   csrfToken = token
@@ -63,6 +64,11 @@ export function setRecovery(handler: () => Promise<boolean>): void {
 export function abortReads(): void {
   leaving.abort()
   leaving = new AbortController()
+}
+
+/** When everything that was being written has been answered, well or not. */
+export async function writesSettled(): Promise<void> {
+  await Promise.allSettled(writes)
 }
 
 export function isAbort(error: unknown): boolean {
@@ -123,6 +129,15 @@ function words(key: string): string {
 
 /** The answer as it came; throws for anything but success. For logs and other bodies that are not JSON. */
 export async function send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+  const answer = exchange(method, path, options)
+  if (method !== 'GET') {
+    writes.add(answer)
+    answer.catch(() => undefined).finally(() => writes.delete(answer))
+  }
+  return answer
+}
+
+async function exchange(method: string, path: string, options: RequestOptions): Promise<Response> {
   const response = await attempt(method, path, options)
   if (response.ok) return response
   // A wrong password is no lost session.

@@ -59,6 +59,7 @@ export interface RunnerManager {
   contacted_at: string | null
   created_at: string
   possible_clone: boolean
+  upgrade_status?: string | null
 }
 
 export interface RunnerProject {
@@ -98,7 +99,7 @@ export interface RunnerAttributes {
   paused: boolean
   access_level: AccessLevel
   run_untagged: boolean
-  locked: boolean
+  locked?: boolean
   maximum_timeout: number | null
   tag_list: string[]
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodePath, folderOf, trailOf } from './jobs/artifact_paths'
 import { filled, variableProblem } from './variable_rows'
-import { bytesWords, failureWords, slug } from './words'
+import { bytesWords, failureWords, skippedWords, slug } from './words'
 
 describe('words', () => {
   it('tells sizes', () => {
@@ -33,5 +33,13 @@ describe('variables of a form', () => {
     expect(variableProblem([{ key: '', value: 'x' }])).toMatch(/needs a key/)
     expect(variableProblem([{ key: 'A-B', value: '' }])).toMatch(/no key/)
     expect(variableProblem([{ key: 'A', value: '' }, { key: '', value: '' }])).toBe('')
+  })
+})
+
+describe('why a job was skipped', () => {
+  it('is told in words, and only when the note is one that is known', () => {
+    expect(skippedWords('when: on_success, earlier stages are failed')).toBe('It runs only when everything before it has passed; the earlier stages are: failed.')
+    expect(skippedWords('when: on_failure, needed jobs are success')).toBe('It runs only when something before it has failed; the needed jobs are: success.')
+    expect([skippedWords(null), skippedWords('something else')]).toEqual(['', ''])
   })
 })

@@ -41,6 +41,18 @@ export function failureWords(reason: string | null | undefined): string {
   return FAILURES[reason] ?? `The job failed: ${reason.replace(/_/g, ' ')}.`
 }
 
+const WHEN: Record<string, string> = {
+  on_success: 'It runs only when everything before it has passed',
+  on_failure: 'It runs only when something before it has failed',
+}
+
+/** Why a job was skipped, out of the server's note "when: on_success, earlier stages are failed"; '' for another note. */
+export function skippedWords(note: string | null | undefined): string {
+  const parts = /^when: (\w+), (needed jobs|earlier stages) are (\w+)$/.exec(note ?? '')
+  if (!parts || !WHEN[parts[1]]) return ''
+  return `${WHEN[parts[1]]}; the ${parts[2]} are: ${parts[3].replace(/_/g, ' ')}.`
+}
+
 const SOURCES: Record<string, string> = {
   push: 'Push',
   web: 'Started by hand',

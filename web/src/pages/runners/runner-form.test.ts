@@ -21,7 +21,7 @@ describe('checkForm', () => {
 
 describe('attributesOf', () => {
   it('sends null for an empty timeout', () => {
-    expect(attributesOf({ ...emptyForm(), tags: 'a, b' })).toMatchObject({ tag_list: ['a', 'b'], maximum_timeout: null, access_level: 'not_protected' })
-    expect(attributesOf({ ...emptyForm(), timeout: ' 900 ', isProtected: true })).toMatchObject({ maximum_timeout: 900, access_level: 'ref_protected' })
+    expect(attributesOf({ ...emptyForm(), tags: 'a, b' }, false)).toMatchObject({ tag_list: ['a', 'b'], maximum_timeout: null, access_level: 'not_protected' })
+    expect(attributesOf({ ...emptyForm(), timeout: ' 900 ', isProtected: true }, false)).toMatchObject({ maximum_timeout: 900, access_level: 'ref_protected' })
   })
 })

@@ -57,14 +57,15 @@ export function checkForm(form: RunnerFormValues): RunnerFormErrors {
   return errors
 }
 
-export function attributesOf(form: RunnerFormValues): RunnerAttributes {
+/** As the API takes them; only project runners can be locked. */
+export function attributesOf(form: RunnerFormValues, lockable: boolean): RunnerAttributes {
   return {
     description: form.description.trim(),
     maintenance_note: form.note,
     paused: form.paused,
     access_level: form.isProtected ? 'ref_protected' : 'not_protected',
     run_untagged: form.runUntagged,
-    locked: form.locked,
+    ...(lockable ? { locked: form.locked } : {}),
     maximum_timeout: form.timeout.trim() ? Number(form.timeout.trim()) : null,
     tag_list: splitTags(form.tags),
   }
