@@ -5,10 +5,11 @@ import { defineConfig } from 'vite'
 // Where `npm run dev` finds a coordinator; the built pages are served by the coordinator itself.
 const coordinator = process.env.FORERUNNER_URL ?? 'http://127.0.0.1:8080'
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   plugins: [vue()],
-  // Everything but index.html is served below this path, which no group or project can have.
-  base: '/-/assets/',
+  // Everything but index.html is served below this path, which no group or project can have. Under development the
+  // pages themselves are served from here, so that any of their addresses can be opened and reloaded.
+  base: command === 'build' ? '/-/assets/' : '/',
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {
     target: 'es2020',
@@ -16,6 +17,13 @@ export default defineConfig({
     // An inlined data: picture or font would need a weaker content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // One sheet, and one file for what most pages are made of: a page takes a handful of requests, not fifty.
+    cssCodeSplit: false,
+    rollupOptions: {
+      output: {
+        manualChunks: (id) => (/\/src\/(components|lib|api)\//.test(id) ? 'components' : undefined),
+      },
+    },
     chunkSizeWarningLimit: 250,
   },
   server: {
@@ -23,6 +31,7 @@ export default defineConfig({
       // The server compares the Origin with the Host: keep the browser's.
       '/api': { target: coordinator, changeOrigin: false },
       '/-/web': { target: coordinator, changeOrigin: false },
+      '/-/downloads': { target: coordinator, changeOrigin: false },
     },
   },
-})
+}))
