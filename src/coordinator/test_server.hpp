@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/hash.hpp"
 #include "coordinator/openapi.hpp"
+#include "coordinator/schema.hpp"
 #include "coordinator/server.hpp"
 #include "json/json.hpp"
 #include "net/http_client.hpp"
@@ -40,10 +41,11 @@ class TestServer {
   explicit TestServer(std::string_view pages = {}) : dir_(*sys::TempDir::create("coordinator-test")), pages_(pages) {
     start();
   }
-  // On a data directory that `prepare` fills before, with the database inside.
-  explicit TestServer(const std::function<void(const std::string& data_dir)>& prepare)
-      : dir_(*sys::TempDir::create("coordinator-test")), database_() {
-    prepare(dir_.path("data"));
+  // On a data directory and a database that `prepare` fills before.
+  explicit TestServer(const std::function<void(const std::string& data_dir, const StoreOptions& database)>& prepare)
+      : dir_(*sys::TempDir::create("coordinator-test")) {
+    prepare(dir_.path("data"),
+            {.path = sys::join_path(dir_.path("data"), kDatabaseFile), .url = database_, .migrations = migrations()});
     start();
   }
   ~TestServer() { stop(); }

@@ -32,6 +32,7 @@ base::Result<PqApi> open_library() {
   load(api.parameter_status, "PQparameterStatus");
   load(api.set_notice_processor, "PQsetNoticeProcessor");
   load(api.exec, "PQexec");
+  load(api.send_query, "PQsendQuery");
   load(api.prepare, "PQprepare");
   load(api.exec_prepared, "PQexecPrepared");
   load(api.result_status, "PQresultStatus");

@@ -50,6 +50,7 @@ struct PqApi {
   const char* (*parameter_status)(const PgConn* connection, const char* name);
   void (*(*set_notice_processor)(PgConn* connection, void (*)(void*, const char*), void*))(void*, const char*);
   PgResult* (*exec)(PgConn* connection, const char* sql);
+  int (*send_query)(PgConn* connection, const char* sql);
   PgResult* (*prepare)(PgConn* connection, const char* name, const char* sql, int count, const PgOid* types);
   PgResult* (*exec_prepared)(PgConn* connection, const char* name, int count, const char* const* values,
                              const int* lengths, const int* formats, int result_format);

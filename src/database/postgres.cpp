@@ -178,6 +178,7 @@ base::Status PostgresConnection::plain(const std::string& sql) {
 
 base::Status PostgresConnection::begin(Access access) {
   lost_to_another_ = false;
+  reading_ = access == Access::kRead;
   switch (access) {
     case Access::kRead:
       return plain("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
@@ -190,6 +191,8 @@ base::Status PostgresConnection::begin(Access access) {
 }
 
 base::Status PostgresConnection::commit() {
+  // Nothing hangs on the answer: libpq drops it when the next statement is sent.
+  if (reading_ && api_.send_query(connection_, "COMMIT") != 0) return {};
   auto done = plain("COMMIT");
   if (!done && !usable()) {
     return base::fail(base::ErrorKind::kUnavailable,

@@ -76,6 +76,7 @@ class PostgresConnection final : public Connection {
   std::string instance_;
   std::int64_t writer_key_ = 0;
   bool lost_to_another_ = false;
+  bool reading_ = false; // the transaction that is open
   std::size_t prepared_count_ = 0;
   std::unordered_map<std::string, Statement> statements_;
 };

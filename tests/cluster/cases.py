@@ -14,6 +14,7 @@ from postgres import Postgres
 import cases_jobs
 import cases_people
 import cases_races
+import cases_saved
 import cases_start
 
 
@@ -38,20 +39,33 @@ def case_logs_and_artifacts_in_a_shared_folder(program, postgres):
         shutil.rmtree(folder)
 
 
+SHARDS = 4  # of coordinator_test: its tests mostly wait
+
+
 def run_elsewhere(program, postgres, failed):
     """The other tests, with a schema of its own for each server."""
     environment = {**os.environ, "FORERUNNER_TEST_DATABASE": postgres.url(), "FORERUNNER": program}
-    beside = os.path.dirname(program)
-    for name in ("database_test", "coordinator_test", "coordinator", "load"):
-        command = [os.path.join(beside, name), "--gtest_brief=1"] if name.endswith("_test") else [
-            os.path.join(HERE, "..", name, "run")]
+    for name, shards in (("database_test", 1), ("coordinator_test", SHARDS), ("coordinator", 1), ("load", 1)):
+        command = [os.path.join(os.path.dirname(program), name), "--gtest_brief=1"]
+        if not name.endswith("_test"):
+            command = [os.path.join(HERE, "..", name, "run")]
         if not os.path.exists(command[0]):
             print(f"      {name} is not beside the program: not run")
             continue
         begun = time.monotonic()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        report(f"{name} on PostgreSQL, {time.monotonic() - begun:.0f} s", done.returncode == 0,
-               done.stdout[-6000:] + done.stderr[-2000:], failed)
+        running = []
+        for shard in range(shards):
+            share = {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(shard)} if shards > 1 else {}
+            out = tempfile.TemporaryFile("w+")
+            running.append((out, subprocess.Popen(command, env={**environment, **share}, stdout=out, stderr=out)))
+        bad = ""
+        for out, process in running:
+            status = process.wait()
+            out.seek(0)
+            if status:
+                bad += f"ended with {status}: {out.read()[-6000:]}\n"
+            out.close()
+        report(f"{name} on PostgreSQL, {time.monotonic() - begun:.0f} s", not bad, bad, failed)
 
 
 def report(name, good, details, failed):
@@ -64,7 +78,7 @@ def report(name, good, details, failed):
 def run_cases(program, postgres, wanted, failed):
     pair = None
     try:
-        for module in (cases_people, cases_races, cases_start, cases_jobs):
+        for module in (cases_people, cases_races, cases_start, cases_saved, cases_jobs):
             for name, case in list(vars(module).items()):
                 if not name.startswith("case_") or (wanted and name[5:] not in wanted):
                     continue

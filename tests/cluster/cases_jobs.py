@@ -3,6 +3,7 @@ import signal
 import threading
 import time
 
+from client import FEATURES
 from cluster import Agents, Waiting, until
 
 
@@ -56,6 +57,20 @@ def case_one_is_killed_and_the_database_restarts(cluster):
     agents.check(cluster.a, pipeline, 240)
     until("the wake-ups are back", lambda: "listening to the database again" in cluster.log())
     case_a_job_made_at_one_wakes_a_poll_at_the_other(cluster)
+
+
+def case_runners_that_acknowledge_nothing(cluster):
+    """As older ones: a job runs as soon as it is handed out, and many pipelines begin at both coordinators at once."""
+    place = cluster.place()
+    place.tree.push("".join(f"j{i}:\n  script: echo\n" for i in range(5)))
+    for number in range(19):
+        (cluster.a, cluster.b)[number % 2].api("POST", f"{place.base}/pipeline", {"ref": "main"}, expect=201)
+    pipelines = [p["id"] for p in cluster.b.api("GET", place.base + "/pipelines?per_page=100")]
+    agents = Agents(place, 10, {**FEATURES, "two_phase_job_commit": False})
+    agents.wait_for(100)
+    agents.stop()
+    assert len(agents.finished) == 100 and all(len(who) == 1 for who in agents.acknowledged.values())
+    assert {place.status(cluster.a, pipeline) for pipeline in pipelines} == {"success"}
 
 
 def case_housekeeping_is_taken_over(cluster):

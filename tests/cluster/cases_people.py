@@ -111,6 +111,24 @@ def case_switches_count_at_once(cluster):
         cluster.b.api("PUT", "application/settings", {"allow_runner_registration_token": False}, expect=200)
 
 
+def case_limits_reach_the_other(cluster):
+    """They are kept in memory; a notice says that they changed."""
+    place = cluster.place()
+    name = "runner_jobs_request_api_limit"
+    before = cluster.a.api("GET", "application/settings")[name]
+
+    def ask():
+        return place.manager(cluster.b).call("POST", "jobs/request", {"token": place.runner["token"], "system_id": "s_1"})
+
+    assert ask().status == 204
+    try:
+        cluster.a.api("PUT", "application/settings", {name: 1}, expect=200)
+        until("B refuses the second request of a minute", lambda: ask().status == 429)
+    finally:
+        cluster.a.api("PUT", "application/settings", {name: before}, expect=200)
+    until("B serves again", lambda: ask().status == 204)
+
+
 def case_a_rotated_token_counts_at_both(cluster):
     place = cluster.place()
     hosts = [place.manager(cluster.a, "s_one"), place.manager(cluster.b, "s_two")]

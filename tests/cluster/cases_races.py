@@ -1,6 +1,7 @@
 """What goes wrong only when two processes are in the middle of the same thing: one of them is a session of psql that
 holds what the coordinator is about to change."""
 import hashlib
+import os
 import threading
 
 from cluster import Waiting, until
@@ -122,3 +123,26 @@ def case_two_hosts_rotate_one_token_at_once(cluster):
         for server, system in ((cluster.b, "s_one"), (cluster.a, "s_two")):
             answer = place.manager(server, system).call("POST", "jobs/request", {"token": old, "system_id": system})
             assert answer.status == 204 and "X-Forerunner-Token-Replaced" not in answer.headers
+
+
+def case_a_commit_without_an_answer(cluster):
+    """It may have been done: what was stored for it stays."""
+    place = cluster.place()
+    place.push("a: {script: [x], artifacts: {paths: [out]}}\n")
+    runner = place.manager(cluster.a)
+    job = runner.poll()
+    assert runner.update(job, "running").status == 200
+    folder = f"{cluster.directory}/data/artifacts/0/{job['id']}"
+    with cluster.postgres.session(cluster.schema) as other:
+        other.do("CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS "
+                 "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'")
+        other.do("CREATE CONSTRAINT TRIGGER hang_up AFTER INSERT ON artifacts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+                 "EXECUTE FUNCTION hang_up()")
+        lost = runner.upload(job, b"PK", artifact_type="archive", artifact_format="zip")
+        assert lost.status == 503, (lost.status, lost.body)
+        assert len(os.listdir(folder)) == 1
+        other.do("DROP TRIGGER hang_up ON artifacts")
+        other.do("DROP FUNCTION hang_up")
+    assert runner.upload(job, b"PK", artifact_type="archive", artifact_format="zip").status == 201
+    assert cluster.b.api("GET", f"{place.base}/jobs/{job['id']}/artifacts") == b"PK"
+    assert runner.update(job, "success").status == 200

@@ -12,7 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("coordinator", "attacks"):
     sys.path.append(os.path.join(HERE, "..", folder))
-from client import Coordinator, Runner, Tree  # noqa: E402
+from client import FEATURES, Coordinator, Runner, Tree  # noqa: E402
 
 PATIENCE = 120  # seconds for what takes a moment on an idle machine
 ROOT_PASSWORD = "a pass phrase for root"
@@ -146,8 +146,8 @@ class Agents:
     """Runners' managers that take jobs until stop(): each prints its log and insists on its reports, at whichever
     coordinator answers, as a real one does."""
 
-    def __init__(self, place, count):
-        self.place, self.cluster = place, place.cluster
+    def __init__(self, place, count, features=None):
+        self.place, self.cluster, self.features = place, place.cluster, features or FEATURES
         self.lock, self.stopped = threading.Lock(), False
         self.finished, self.acknowledged, self.problems = set(), {}, []
         self.runners = [None] * count
@@ -172,6 +172,7 @@ class Agents:
                 if self.runners[index] is None:
                     server = (self.cluster.a, self.cluster.b)[self.at[index]]
                     self.runners[index] = Runner(server, self.place.runner["token"], f"s_agent{index}")
+                    self.runners[index].features = self.features
                 answer = call(self.runners[index])
                 if good(answer):
                     return answer

@@ -58,8 +58,8 @@ class Postgres:
     def data(self):
         return os.path.join(self.dir, "data")
 
-    def url(self, schema=None):
-        url = f"postgresql://forerunner:{PASSWORD_ENCODED}@127.0.0.1:{self.port}/postgres"
+    def url(self, schema=None, database="postgres"):
+        url = f"postgresql://forerunner:{PASSWORD_ENCODED}@127.0.0.1:{self.port}/{database}"
         return url + (f"?options=-csearch_path%3D{schema}" if schema else "")
 
     def _run(self, program, *arguments):
@@ -98,14 +98,18 @@ class Postgres:
         self.stop()
         self.start()
 
-    def sql(self, statement):
-        """The first column of each row, as text."""
-        done = subprocess.run([os.path.join(self.bin, "psql"), "-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U",
-                               "forerunner", "-d", "postgres", "-c", statement], capture_output=True, text=True,
+    def run_client(self, program, *arguments):
+        """psql, pg_dump, …; what it printed."""
+        done = subprocess.run([os.path.join(self.bin, program), "-h", "127.0.0.1", "-p", str(self.port), "-U",
+                               "forerunner", *arguments], capture_output=True, text=True,
                               env={**os.environ, "PGPASSWORD": PASSWORD})
         if done.returncode != 0:
-            raise RuntimeError(done.stderr)
-        return done.stdout.splitlines()
+            raise RuntimeError(f"{program}: {done.stderr}")
+        return done.stdout
+
+    def sql(self, statement):
+        """The first column of each row, as text."""
+        return self.run_client("psql", "-X", "-A", "-t", "-q", "-d", "postgres", "-c", statement).splitlines()
 
     def session(self, schema):
         return Session(self, schema)

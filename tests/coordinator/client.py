@@ -120,14 +120,14 @@ class Runner:
 
     def __init__(self, server, token, system_id="s_1"):
         self.server, self.token, self.system_id = server, token, system_id
-        self.last_update = ""
+        self.last_update, self.features = "", FEATURES
         self.connection = server.connection()
 
     def call(self, method, path, body=None, headers=None):
         return self.server.send(method, "/api/v4/" + path, body, headers, self.connection)
 
     def poll(self):
-        body = {"token": self.token, "system_id": self.system_id, "info": {"features": FEATURES}}
+        body = {"token": self.token, "system_id": self.system_id, "info": {"features": self.features}}
         if self.last_update:
             body["last_update"] = self.last_update
         answer = self.call("POST", "jobs/request", body)

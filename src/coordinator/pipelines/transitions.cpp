@@ -95,11 +95,10 @@ void Service::unpin_finished(std::int64_t project_id, std::int64_t pipeline_id) 
 // Whether the end of a job decides nothing, for sure: others run on and none is left to be started. Jobs of large
 // pipelines mostly end like this, and only the counts of an index are looked at.
 base::Result<bool> Service::goes_on(Transaction& tx, std::int64_t pipeline_id) {
-  auto row = FR_TRY(tx.query_one("SELECT status FROM pipelines WHERE id = ?", {pipeline_id}));
-  if (!row || row->text("status") != "running") return false;
   bool running = false;
-  for (const Row& state : FR_TRY(
-           tx.query("SELECT status FROM jobs WHERE pipeline_id = ? AND retried = 0 GROUP BY status", {pipeline_id}))) {
+  for (const Row& state : FR_TRY(tx.query("SELECT j.status FROM pipelines p JOIN jobs j ON j.pipeline_id = p.id WHERE "
+                                          "p.id = ? AND p.status = 'running' AND j.retried = 0 GROUP BY j.status",
+                                          {pipeline_id}))) {
     std::string status = state.text("status");
     running = running || status == "running";
     if (!ci::is_complete(ci::parse_status(status).value_or(ci::Status::kCreated)) && status != "running" &&

@@ -1,6 +1,10 @@
 #include "coordinator/queue/contacts.hpp"
 
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "base/strings.hpp"
 
 namespace coordinator::queue {
 
@@ -19,6 +23,34 @@ void Contacts::job(std::int64_t id, std::int64_t now) {
   noted_.jobs[id] = now;
 }
 
+namespace {
+
+constexpr std::size_t kBatch = 64; // rows of one statement
+
+// Many rows of one table at once. `sql` has %s for the list of (id, time), which are column1 and column2 of `v`; a list
+// that is short is filled up with the id 0, which no row has, so that there is one statement to prepare.
+base::Status write_times(Transaction& tx, std::string_view sql, const std::map<std::int64_t, std::int64_t>& times) {
+  static const std::string list = [] {
+    std::string out = "(CAST(? AS BIGINT), CAST(? AS BIGINT))";
+    for (std::size_t i = 1; i < kBatch; ++i) out += ", (CAST(? AS BIGINT), CAST(? AS BIGINT))";
+    return out;
+  }();
+  const auto statement = base::replace_all(sql, "%s", list);
+  for (auto next = times.begin(); next != times.end();) {
+    Binds binds;
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      const bool any = next != times.end();
+      binds.emplace_back(any ? next->first : 0);
+      binds.emplace_back(any ? next->second : 0);
+      if (any) ++next;
+    }
+    FR_CHECK(tx.execute(statement, binds));
+  }
+  return {};
+}
+
+} // namespace
+
 base::Status Contacts::flush() {
   Noted noted;
   {
@@ -32,16 +64,15 @@ base::Status Contacts::flush() {
       FR_CHECK(
           tx.execute("UPDATE runners SET contacted_at = ? WHERE id = ? AND (contacted_at IS NULL OR contacted_at < ?)",
                      {at, id, at}));
-    for (const auto& [id, at] : noted.managers)
-      FR_CHECK(tx.execute(
-          "UPDATE runner_managers SET contacted_at = ? WHERE id = ? AND (contacted_at IS NULL OR contacted_at "
-          "< ?)",
-          {at, id, at}));
-    for (const auto& [id, at] : noted.jobs)
-      FR_CHECK(
-          tx.execute("UPDATE jobs SET contacted_at = ? WHERE id = ? AND contacted_at < ? AND status IN ('running', "
-                     "'canceling')",
-                     {at, id, at}));
+    FR_CHECK(write_times(
+        tx,
+        "UPDATE runner_managers SET contacted_at = v.column2 FROM (VALUES %s) AS v WHERE id = v.column1 AND "
+        "(contacted_at IS NULL OR contacted_at < v.column2)",
+        noted.managers));
+    FR_CHECK(write_times(tx,
+                         "UPDATE jobs SET contacted_at = v.column2 FROM (VALUES %s) AS v WHERE id = v.column1 AND "
+                         "contacted_at < v.column2 AND status IN ('running', 'canceling')",
+                         noted.jobs));
     return {};
   });
   if (written) return {};

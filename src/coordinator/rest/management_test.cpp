@@ -36,6 +36,37 @@ TEST_F(ManagementTest, CredentialsInEveryForm) {
   EXPECT_EQ(server.get("/nothing").text, R"({"error":"404 Not Found"})");
 }
 
+// What means something to LIKE is looked for as it is, on every database.
+TEST_F(ManagementTest, SearchesTakeTheirWordsLiterally) {
+  for (const char* name : {"one_two", "onextwo"}) {
+    server.group(name);
+    server.project(std::string("p-") + name);
+    EXPECT_EQ(server
+                  .post("/users", Value::object({{"username", std::string("u.") + name},
+                                                 {"name", "U"},
+                                                 {"email", std::string(name) + "@example.com"},
+                                                 {"password", "a long password"}}))
+                  .status,
+              201);
+    EXPECT_EQ(
+        server.post("/users/1/personal_access_tokens", Value::object({{"name", name}, {"scopes", Array{"read_api"}}}))
+            .status,
+        201);
+  }
+  for (const char* list : {"/users", "/projects", "/groups", "/namespaces", "/personal_access_tokens"}) {
+    const auto found = [&](const std::string& word) {
+      const auto answer = server.get(std::string(list) + "?search=" + word);
+      EXPECT_EQ(answer.status, 200) << list << answer.text;
+      return answer.body.size();
+    };
+    EXPECT_GE(found("two"), 2u) << list;
+    EXPECT_EQ(found("e_t"), found("ONE_T")) << list;
+    EXPECT_LT(found("e_t"), found("two")) << list;
+    EXPECT_EQ(found("e%25t"), 0u) << list;
+    EXPECT_EQ(found("two%5C"), 0u) << list;
+  }
+}
+
 TEST_F(ManagementTest, EveryAnswerCarriesARequestId) {
   const auto echoed = server.send("GET", "/version", Send{.headers = {{"X-Request-Id", "abc-1"}}});
   EXPECT_EQ(echoed.headers.get("X-Request-Id"), "abc-1");

@@ -105,10 +105,10 @@ base::Result<std::string> access_of(const Row& job) {
   return definition.artifacts ? definition.artifacts->access : "all";
 }
 
-Outcome<Reply> record(Transaction& tx, Call& call, const Upload& upload, const objects::Artifacts::Stored& stored,
-                      const std::string& dotenv) {
+Outcome<Reply> record(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Upload& upload,
+                      const objects::Artifacts::Stored& stored, const std::string& dotenv) {
   auto id = call.path_id("id").value_or(0);
-  auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kNo));
+  auto job = API_TRY(authenticate_job(tx, call, work->limits, id, AllowPending::kNo));
   auto before =
       API_TRY(tx.query_one("SELECT id, sha256 FROM artifacts WHERE job_id = ? AND file_type = ?", {id, upload.type}));
   if (before) {
@@ -131,7 +131,7 @@ Outcome<Reply> record(Transaction& tx, Call& call, const Upload& upload, const o
   return json_reply(201, json::Value::object({{"id", id}}));
 }
 
-Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part) {
+Outcome<Reply> save(const std::shared_ptr<Work>& work, Call& call, const Upload& upload, const net::FormPart& part) {
   std::string dotenv;
   if (upload.type == "dotenv") dotenv = API_TRY(read_dotenv(call, part));
   auto& artifacts = call.app.artifacts;
@@ -139,18 +139,19 @@ Outcome<Reply> save(Call& call, const Upload& upload, const net::FormPart& part)
       artifacts.put(call.path_id("id").value_or(0), upload.type, call.request.body_file, part.offset, part.size));
   auto reply = call.app.store.write_shared([&](Transaction& tx) -> Outcome<Reply> {
     API_CHECK(tx.lock("artifacts", call.path_id("id").value_or(0)));
-    return record(tx, call, upload, stored, dotenv);
+    return record(tx, work, call, upload, stored, dotenv);
   });
-  if (!reply) artifacts.drop(stored.location);
+  // After an error of ours the row may be there all the same (a commit without an answer): the sweep knows.
+  if (!reply && reply.error().status < 500) artifacts.drop(stored.location);
   return reply;
 }
 
-Outcome<Reply> upload(Call& call) {
+Outcome<Reply> upload(const std::shared_ptr<Work>& work, Call& call) {
   auto id = call.path_id("id").value_or(0);
   // The right to upload is checked before the body is looked at.
   auto limit = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::int64_t> {
-    API_CHECK(authenticate_job(tx, call, id, AllowPending::kNo));
-    return model::setting_integer(tx, "max_artifacts_size");
+    API_CHECK(authenticate_job(tx, call, work->limits, id, AllowPending::kNo));
+    return work->limits.get(tx, "max_artifacts_size");
   }));
   auto parts = net::parse_multipart_file(call.request.body_file, call.header("Content-Type"));
   if (!parts) return std::unexpected(bad_request(parts.error().message()));
@@ -174,7 +175,7 @@ Outcome<Reply> upload(Call& call) {
   if (!kGzipTypes.contains(request.type) && !kZipTypes.contains(request.type) && !kRawTypes.contains(request.type))
     return std::unexpected(invalid_parameters({"artifact_type does not have a valid value"}));
   API_CHECK(check_format(request));
-  return save(call, request, *file);
+  return save(work, call, request, *file);
 }
 
 // Who may download with a job token: a running job of the same project (or of one whose user may read it).
@@ -209,8 +210,8 @@ Outcome<Reply> download(Call& call) {
 
 } // namespace
 
-void register_runner_artifacts(Api& api) {
-  api.post("/jobs/:id/artifacts", [](Call& call) { return upload(call); },
+void register_runner_artifacts(Api& api, const std::shared_ptr<Work>& work) {
+  api.post("/jobs/:id/artifacts", [work](Call& call) { return upload(work, call); },
            {.auth = Auth::kNone,
             .max_body = kUploadLimit,
             .spool = true,

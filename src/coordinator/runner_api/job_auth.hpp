@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "coordinator/api.hpp"
+#include "coordinator/runner_api/limits.hpp"
 #include "coordinator/store.hpp"
 
 namespace coordinator {
@@ -15,7 +16,7 @@ enum class JobCall { kEndpoint, kTrace, kCounted };
 
 // The job's row (all columns), when the presented token (parameter `token`, else header JOB-TOKEN) is its own and the
 // job is alive; 403 else, with Job-Status when the token is right. 429 when the job calls too often.
-Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow,
+Outcome<Row> authenticate_job(Transaction& tx, Call& call, Limits& limits, std::int64_t job_id, AllowPending allow,
                               JobCall kind = JobCall::kEndpoint);
 
 } // namespace coordinator

@@ -33,18 +33,18 @@ struct Request {
   bool token_replaced = false; // by another host's rotation
 };
 
-Outcome<Request> read_request(Transaction& tx, Call& call) {
+Outcome<Request> read_request(Transaction& tx, Limits& limits, Call& call) {
   auto known = API_TRY(model::authenticate_runner(tx, call));
   Request result;
   result.contact = model::contact_from(call, known, true);
   // Counted for one manager, so that many of them may share a token.
-  auto limit = API_TRY(model::setting_integer(tx, "runner_jobs_request_api_limit"));
+  auto limit = API_TRY(limits.get(tx, "runner_jobs_request_api_limit"));
   std::string key = fmt::format("{} {}", known.runner.id, result.contact.system_id.value_or("").substr(0, 64));
   if (int wait = call.app.limiter.hit("jobs/request", key, limit, call.now()); wait > 0)
     return std::unexpected(too_many_requests(wait));
   result.manager_id = API_TRY(model::unchanged_manager(tx, known.runner, result.contact, call.now()));
   result.reach = API_TRY(queue::reach_of(tx, known.runner));
-  result.long_poll_seconds = API_TRY(model::setting_integer(tx, "long_poll_seconds"));
+  result.long_poll_seconds = API_TRY(limits.get(tx, "long_poll_seconds"));
   result.token_replaced = known.replaced();
   result.runner = std::move(known.runner);
   return result;
@@ -70,7 +70,7 @@ void request_job(const std::shared_ptr<Work>& work, const std::shared_ptr<Call>&
     (void)call->params.text("token");
     (void)call->params.text("system_id");
     API_CHECK(call->params.finish());
-    return call->app.store.read([&](Transaction& tx) { return read_request(tx, *call); });
+    return call->app.store.read([&](Transaction& tx) { return read_request(tx, work->limits, *call); });
   }();
   if (!request) return respond(*call, responder, std::move(request.error()));
   auto manager = note_contact(work, *call, *request);
@@ -123,19 +123,21 @@ void note_checksum(std::int64_t job_id, Call& call, std::uint64_t stored) {
         {{"job", std::to_string(job_id)}, {"stored", std::to_string(stored)}, {"announced", std::to_string(size)}});
 }
 
-// Read out of the log before the job ends, outside of any transaction: the log may be long.
-base::Result<std::optional<double>> find_coverage(const std::shared_ptr<Work>& work, Call& call, std::int64_t id) {
-  auto row = FR_TRY(call.app.store.read([&](Transaction& tx) {
-    return tx.query_one("SELECT definition FROM jobs WHERE id = ? AND status IN ('running', 'canceling')", {id});
-  }));
-  if (!row) return std::optional<double>();
-  auto definition = FR_TRY(ci::job_from_json(FR_TRY(json::parse(row->text("definition")))));
-  if (definition.coverage.empty()) return std::optional<double>();
-  return ci::extract_coverage(FR_TRY(work->traces.read(id)), definition.coverage);
+// What is read of a job's log before the job ends, outside of any transaction: the log may be long.
+struct Ending {
+  std::uint64_t log_size = 0;
+  bool searched = false; // for the coverage; most jobs have none to be searched for
+  std::optional<double> coverage;
+};
+
+// The pattern to search the job's log with, empty when there is none.
+base::Result<std::string> coverage_pattern(const Row& job) {
+  auto definition = FR_TRY(ci::job_from_json(FR_TRY(json::parse(job.text("definition")))));
+  return definition.coverage;
 }
 
 Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Row& job,
-                       const std::string& state, std::optional<double> coverage, std::uint64_t log_size) {
+                       const std::string& state, const Ending& ending) {
   std::int64_t id = job.integer("id");
   std::optional<int> exit_code;
   if (auto code = call.params.integer("exit_code"))
@@ -149,10 +151,36 @@ Outcome<Reply> end_job(Transaction& tx, const std::shared_ptr<Work>& work, Call&
   API_CHECK(
       tx.execute("UPDATE jobs SET trace_checksum = ?, trace_size = ?, contacted_at = ?, "
                  "coverage = coalesce(?, coverage) WHERE id = ?",
-                 {call.params.raw("output")["checksum"].string_or(""), static_cast<std::int64_t>(log_size), call.now(),
-                  coverage, id}));
+                 {call.params.raw("output")["checksum"].string_or(""), static_cast<std::int64_t>(ending.log_size),
+                  call.now(), ending.coverage, id}));
   API_CHECK(work->service.finish(tx, id, {.status = end, .failure_reason = reason, .exit_code = exit_code}));
   return with_status(200, end);
+}
+
+// Not done, with `pattern` set, when the log is to be searched before.
+Outcome<Reply> report_state(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Row& job,
+                            const std::string& state, const Ending& ending, std::string& pattern) {
+  std::int64_t id = job.integer("id");
+  std::string status = job.text("status");
+  bool waiting = status == "pending";
+  if (state == "pending") {
+    if (!waiting) return std::unexpected(conflict().header("Job-Status", status));
+    API_CHECK(tx.execute("UPDATE jobs SET contacted_at = ? WHERE id = ?", {call.now(), id}));
+    return with_status(200, status);
+  }
+  if (state == "running") {
+    if (waiting) API_CHECK(acknowledge(tx, work, job));
+    return with_status(200, waiting ? "running" : status);
+  }
+  if (state != "success" && state != "failed")
+    return std::unexpected(bad_request("Unknown state").header("Job-Status", status));
+  // A runner that was told to cancel before it began reports the failure without having acknowledged.
+  if (waiting && state == "success")
+    return std::unexpected(bad_request("Job is waiting for acknowledgement").header("Job-Status", status));
+  if (!ending.searched && !waiting) pattern = API_TRY(coverage_pattern(job));
+  if (!ending.searched && !pattern.empty()) return std::unexpected(conflict());
+  note_checksum(id, call, ending.log_size);
+  return end_job(tx, work, call, job, state, ending);
 }
 
 Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
@@ -162,41 +190,29 @@ Outcome<Reply> update_job(const std::shared_ptr<Work>& work, Call& call) {
   if (state == "running") {
     // Most updates say that the job goes on: nothing to write.
     auto status = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::string> {
-      auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes));
+      auto job = API_TRY(authenticate_job(tx, call, work->limits, id, AllowPending::kYes));
       if (job.text("status") != "pending") note_contact(work, call, job);
       return job.text("status");
     }));
     if (status != "pending") return with_status(200, status);
   }
-  std::optional<double> coverage;
-  std::uint64_t log_size = 0;
-  if (state == "success" || state == "failed") {
-    coverage = find_coverage(work, call, id).value_or(std::nullopt);
-    log_size = API_TRY(work->traces.size(id));
-  }
-  return call.app.store.write_shared([&](Transaction& tx) -> Outcome<Reply> {
-    auto job = API_TRY(authenticate_job(tx, call, id, AllowPending::kYes,
-                                        state == "running" ? JobCall::kCounted : JobCall::kEndpoint));
-    note_contact(work, call, job);
-    std::string status = job.text("status");
-    bool waiting = status == "pending";
-    if (state == "pending") {
-      if (!waiting) return std::unexpected(conflict().header("Job-Status", status));
-      API_CHECK(tx.execute("UPDATE jobs SET contacted_at = ? WHERE id = ?", {call.now(), id}));
-      return with_status(200, status);
-    }
-    if (state == "running") {
-      if (waiting) API_CHECK(acknowledge(tx, work, job));
-      return with_status(200, waiting ? "running" : status);
-    }
-    if (state != "success" && state != "failed")
-      return std::unexpected(bad_request("Unknown state").header("Job-Status", status));
-    // A runner that was told to cancel before it began reports the failure without having acknowledged.
-    if (waiting && state == "success")
-      return std::unexpected(bad_request("Job is waiting for acknowledgement").header("Job-Status", status));
-    note_checksum(id, call, log_size);
-    return end_job(tx, work, call, job, state, coverage, log_size);
-  });
+  Ending ending;
+  if (state == "success" || state == "failed") ending.log_size = API_TRY(work->traces.size(id));
+  std::string pattern; // found on the way: the log is to be searched, then all begins anew
+  auto report = [&] {
+    return call.app.store.write_shared([&](Transaction& tx) -> Outcome<Reply> {
+      bool counted = state == "running" || ending.searched;
+      auto job = API_TRY(authenticate_job(tx, call, work->limits, id, AllowPending::kYes,
+                                          counted ? JobCall::kCounted : JobCall::kEndpoint));
+      note_contact(work, call, job);
+      return report_state(tx, work, call, job, state, ending, pattern);
+    });
+  };
+  auto reply = report();
+  if (reply || pattern.empty()) return reply;
+  ending.searched = true;
+  if (auto log = work->traces.read(id)) ending.coverage = ci::extract_coverage(*log, pattern);
+  return report();
 }
 
 // --- PATCH /jobs/:id/trace ----------------------------------------------------------------------------------------
@@ -208,8 +224,8 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
   bool debug = base::parse_go_bool(call.params.text("debug_trace").value_or("")).value_or(false);
   std::uint64_t limit = 0; // of the log
   auto job = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<Row> {
-    limit = static_cast<std::uint64_t>(API_TRY(model::setting_integer(tx, "ci_max_trace_size"))) << 20;
-    return authenticate_job(tx, call, id, AllowPending::kNo, JobCall::kTrace);
+    limit = static_cast<std::uint64_t>(API_TRY(work->limits.get(tx, "ci_max_trace_size"))) << 20;
+    return authenticate_job(tx, call, work->limits, id, AllowPending::kNo, JobCall::kTrace);
   }));
   note_contact(work, call, job);
   if (debug && !job.boolean("debug_trace"))
@@ -238,7 +254,8 @@ Outcome<Reply> append_trace(const std::shared_ptr<Work>& work, Call& call) {
 
 } // namespace
 
-Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, AllowPending allow, JobCall kind) {
+Outcome<Row> authenticate_job(Transaction& tx, Call& call, Limits& limits, std::int64_t job_id, AllowPending allow,
+                              JobCall kind) {
   std::string token = call.params.text("token").value_or("");
   if (token.empty()) token = call.header("JOB-TOKEN");
   if (token.empty()) return std::unexpected(invalid_parameters({"token is missing"}));
@@ -251,8 +268,8 @@ Outcome<Row> authenticate_job(Transaction& tx, Call& call, std::int64_t job_id, 
     return std::unexpected(forbidden());
   if (kind != JobCall::kCounted) {
     bool trace = kind == JobCall::kTrace;
-    auto limit = API_TRY(
-        model::setting_integer(tx, trace ? "runner_jobs_patch_trace_api_limit" : "runner_jobs_endpoints_api_limit"));
+    auto limit =
+        API_TRY(limits.get(tx, trace ? "runner_jobs_patch_trace_api_limit" : "runner_jobs_endpoints_api_limit"));
     std::string_view what = trace ? "jobs/trace" : "jobs";
     if (int wait = call.app.limiter.hit(what, std::to_string(job_id), limit, call.now()); wait > 0)
       return std::unexpected(too_many_requests(wait));

@@ -8,6 +8,7 @@
 #include "coordinator/objects/job_logs.hpp"
 #include "coordinator/pipelines/service.hpp"
 #include "coordinator/queue/queue.hpp"
+#include "coordinator/runner_api/limits.hpp"
 
 namespace coordinator {
 
@@ -16,11 +17,12 @@ struct Work {
   pipelines::Service service;
   queue::Queue queue;
   objects::JobLogs& traces;
+  Limits limits;
 };
 
 // Registration of the routes; each keeps `work`.
-void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work); // POST /jobs/request, PUT, PATCH
-void register_runner_artifacts(Api& api);                               // /jobs/:id/artifacts
+void register_runner_jobs(Api& api, const std::shared_ptr<Work>& work);      // POST /jobs/request, PUT, PATCH
+void register_runner_artifacts(Api& api, const std::shared_ptr<Work>& work); // /jobs/:id/artifacts
 void register_pipelines(Api& api, const std::shared_ptr<Work>& work);
 void register_jobs(Api& api, const std::shared_ptr<Work>& work);
 // /<project>.git/…; whatever else is asked for with GET goes to `otherwise`.
