@@ -12,6 +12,7 @@ namespace coordinator::queue {
 namespace {
 
 constexpr std::size_t kBatch = 32;       // hand-overs of one transaction: others wait for the writer meanwhile
+constexpr std::size_t kSharedBatch = 8;  // … where a statement is a trip to a server, and back
 constexpr std::int64_t kTendSeconds = 1; // of the machine's own clock: clients go away in real time
 constexpr std::size_t kFeatureSets = 1000;
 
@@ -229,7 +230,7 @@ bool Queue::assign_some() {
   std::set<std::int64_t> outdated;
   auto more = app_.store.write_shared([&](Transaction& tx) -> base::Result<bool> {
     Assignment assignment(tx, service_, waiters_);
-    bool left = FR_TRY(assignment.run(kBatch));
+    bool left = FR_TRY(assignment.run(app_.store.shared() ? kSharedBatch : kBatch));
     handed = std::move(assignment.handed);
     outdated = std::move(assignment.outdated);
     return left;
