@@ -22,6 +22,45 @@ std::vector<std::string> names_of(std::string_view pattern) {
   return out;
 }
 
+// Of a pattern's names those that stand for a number. Projects, groups, namespaces and whatever has a name of its own
+// may be given by that.
+std::vector<std::string> number_names_of(const Endpoint& endpoint) {
+  static constexpr std::string_view before[] = {"runners",   "users",   "audit_events", "jobs",
+                                                "pipelines", "members", "all"};
+  std::vector<std::string> out;
+  if (endpoint.route.root != kApiRoot || endpoint.pattern == "/users/:id/projects") return out;
+  const auto segments = base::split(endpoint.pattern, '/');
+  for (std::size_t i = 1; i < segments.size(); ++i) {
+    if (segments[i].starts_with(':') && std::ranges::find(before, segments[i - 1]) != std::end(before)) {
+      out.push_back(segments[i].substr(1));
+    }
+  }
+  return out;
+}
+
+bool is_number(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Outcome<std::monostate> check_numbers(const Call& call, const std::vector<std::string>& names) {
+  std::vector<std::string> complaints;
+  for (const auto& name : names) {
+    if (!is_number(call.path(name))) complaints.push_back(name + " is invalid");
+  }
+  if (!complaints.empty()) return std::unexpected(invalid_parameters(complaints));
+  return {};
+}
+
+bool fits(std::string_view pattern, const std::vector<std::string>& path) {
+  const auto wanted = base::split(pattern, '/');
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] == "*") return true;
+    if (i >= path.size() || (wanted[i].starts_with(':') ? path[i].empty() : wanted[i] != path[i])) return false;
+  }
+  return wanted.size() == path.size();
+}
+
 bool plausible_request_id(std::string_view id) {
   return !id.empty() && id.size() <= 128 &&
          std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
@@ -190,15 +229,41 @@ void Api::add(std::string_view method, std::string_view pattern, ApiHandler hand
       std::move(route));
 }
 
+void Api::close() {
+  const auto answer = [this](const net::Request& request, const net::Responder& responder) {
+    const Call call(app_, request);
+    std::string_view path = request.path;
+    if (path.starts_with(kApiRoot)) path.remove_prefix(kApiRoot.size());
+    while (path.ends_with('/')) path.remove_suffix(1);
+    const auto segments = base::split(path, '/');
+    std::vector<std::string> methods;
+    for (const auto& endpoint : endpoints_) {
+      if (endpoint.route.root != kApiRoot || !fits(endpoint.pattern, segments)) continue;
+      for (const auto& method : {endpoint.method, std::string(endpoint.method == "GET" ? "HEAD" : "OPTIONS")}) {
+        if (std::ranges::find(methods, method) == methods.end()) methods.push_back(method);
+      }
+    }
+    if (methods.empty()) return respond(call, responder, Reply(404, json::Value::object({{"error", "404 Not Found"}})));
+    if (std::ranges::find(methods, "OPTIONS") == methods.end()) methods.emplace_back("OPTIONS");
+    std::ranges::sort(methods);
+    auto reply = request.method == "OPTIONS" ? empty_reply(204)
+                                             : Reply(405, json::Value::object({{"error", "405 Not Allowed"}}));
+    reply.headers.set("Allow", base::join(methods, ", "));
+    respond(call, responder, std::move(reply));
+  };
+  http_.route("*", "/api/*", {}, answer);
+}
+
 void Api::add_async(std::string_view method, std::string_view pattern, AsyncHandler handler, Route route) {
   endpoints_.push_back({.method = std::string(method), .pattern = std::string(pattern), .route = route});
-  auto serve = [this, handler = std::move(handler), route, verb = std::string(method), names = names_of(pattern)](
-                   net::Request request, const net::Responder& responder) {
+  auto serve = [this, handler = std::move(handler), route, verb = std::string(method), names = names_of(pattern),
+                numbers = number_names_of(endpoints_.back())](net::Request request, const net::Responder& responder) {
     auto call = std::make_shared<Call>(app_, std::move(request));
     call->path_names = names;
     bool admitted = false;
     auto refusal = guarded(*call, [&]() -> Reply {
       auto ready = prepare(*call, route, verb);
+      if (ready && route.auth != Auth::kNone) ready = check_numbers(*call, numbers);
       admitted = ready.has_value();
       return admitted ? Reply() : std::move(ready.error());
     });

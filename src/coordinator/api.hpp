@@ -119,6 +119,9 @@ class Api {
   void add(std::string_view method, std::string_view pattern, ApiHandler handler, Route route);
   void add_async(std::string_view method, std::string_view pattern, AsyncHandler handler, Route route);
 
+  // Answers every other path and method below /api: 404, 405 with what is allowed, 204 for OPTIONS. Called last.
+  void close();
+
   App& app() { return app_; }
   net::HttpServer& http() { return http_; } // for routes outside /api/v4 (git, pages)
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }

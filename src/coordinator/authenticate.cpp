@@ -16,10 +16,11 @@ Reply invalid_token(std::string_view description) {
   return Reply(401, json::Value::object({{"error", "invalid_token"}, {"error_description", description}}));
 }
 
-Reply blocked() { return forbidden("Your account has been blocked."); }
-
 Outcome<Identity> user_identity(const model::User& user) {
-  if (!user.active()) return std::unexpected(blocked());
+  if (user.state == "deactivated") {
+    return std::unexpected(forbidden("Your account has been deactivated by your administrator."));
+  }
+  if (!user.active()) return std::unexpected(forbidden("Your account has been blocked."));
   Identity identity;
   identity.kind = Identity::Kind::kUser;
   identity.user_id = user.id;

@@ -10,10 +10,12 @@ namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
     {"BasicUser",
-     "id:int username:text public_email:text? name:text state:(active|blocked) locked:bool avatar_url:text? "
+     "id:int username:text public_email:text? name:text state:(active|blocked|deactivated) locked:bool "
+     "avatar_url:text? "
      "web_url:text"},
     {"User",
-     "id:int username:text public_email:text? name:text state:(active|blocked) locked:bool avatar_url:text? "
+     "id:int username:text public_email:text? name:text state:(active|blocked|deactivated) locked:bool "
+     "avatar_url:text? "
      "web_url:text created_at:time bio:text bot:bool email?:text commit_email?:text is_admin?:bool "
      "can_create_group?:bool can_create_project?:bool external?:bool private_profile?:bool two_factor_enabled?:bool "
      "projects_limit?:int identities?:[any] confirmed_at?:time? last_activity_on?:date? namespace_id?:int?"},
@@ -29,8 +31,14 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
     {"Namespace",
      "id:int name:text path:text kind:(user|group) full_path:text parent_id:int? avatar_url:text? web_url:text"},
     {"Member",
-     "id:int username:text public_email:text? name:text state:(active|blocked) locked:bool avatar_url:text? "
+     "id:int username:text public_email:text? name:text state:(active|blocked|deactivated) locked:bool "
+     "avatar_url:text? "
      "web_url:text access_level:int created_at:time expires_at:date? created_by:BasicUser? membership_state:text"},
+    // One member; or, for several users at once, how it went.
+    {"NewMember",
+     "id?:int username?:text public_email?:text? name?:text state?:(active|blocked|deactivated) locked?:bool "
+     "avatar_url?:text? web_url?:text access_level?:int created_at?:time expires_at?:date? created_by?:BasicUser? "
+     "membership_state?:text status?:(success|error) message?:object"},
     {"Group",
      "id:int web_url:text name:text path:text description:text visibility:(private|internal|public) "
      "share_with_group_lock:bool require_two_factor_authentication:bool project_creation_level:text "
@@ -72,11 +80,13 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
     {"Runner",
      "id:int description:text? ip_address:text? active:bool paused:bool is_shared:bool "
      "runner_type:(instance_type|group_type|project_type) name:text? online:bool? created_by:BasicUser? "
-     "created_at:time status:(online|offline|stale|never_contacted|paused) job_execution_status:(active|idle)"},
+     "created_at:time status:(online|offline|stale|never_contacted|paused) job_execution_status:(active|idle) "
+     "upgrade_status:(invalid|not_available|available|recommended)?"},
     {"RunnerDetails",
      "id:int description:text? ip_address:text? active:bool paused:bool is_shared:bool "
      "runner_type:(instance_type|group_type|project_type) name:text? online:bool? created_by:BasicUser? "
      "created_at:time status:(online|offline|stale|never_contacted|paused) job_execution_status:(active|idle) "
+     "upgrade_status:(invalid|not_available|available|recommended)? "
      "tag_list:[text] run_untagged:bool locked:bool maximum_timeout:int? "
      "access_level:(not_protected|ref_protected) version:text? revision:text? platform:text? architecture:text? "
      "contacted_at:time? token_expires_at:time? maintenance_note:text? projects?:[BasicProject] groups:[RunnerGroup]"},
@@ -84,12 +94,14 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
      "id:int description:text? ip_address:text? active:bool paused:bool is_shared:bool "
      "runner_type:(instance_type|group_type|project_type) name:text? online:bool? created_by:BasicUser? "
      "created_at:time status:(online|offline|stale|never_contacted|paused) job_execution_status:(active|idle) "
+     "upgrade_status:(invalid|not_available|available|recommended)? "
      "contacted_at:time?"},
     {"RunnerGroup", "id:int web_url:text name:text"},
     {"RunnerManager",
      "id:int system_id:text version:text? revision:text? platform:text? architecture:text? executor:text? "
      "labels:object created_at:time contacted_at:time? ip_address:text? "
-     "status:(online|offline|stale|never_contacted) job_execution_status:(active|idle) possible_clone:bool"},
+     "status:(online|offline|stale|never_contacted) job_execution_status:(active|idle) "
+     "upgrade_status:(invalid|not_available|available|recommended)? possible_clone:bool"},
     {"NewRunner", "id:int token:text token_expires_at:time?"},
     {"IssuedToken", "token:text token_expires_at?:time?"},
     {"BasicPipeline",
@@ -117,7 +129,7 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
     {"Lint", "valid:bool errors:[text] warnings:[text] merged_yaml:text? includes:[any]"},
     {"Version", "version:text revision:text"},
     {"Metadata", "version:text revision:text kas:object enterprise:bool forerunner:object"},
-    {"Feature", "name:text state:(on|off) gates:[any] definition:object?"},
+    {"Feature", "name:text state:(on|off|conditional) gates:[any] definition:object?"},
     {"AuditEvent",
      "id:int author_id:int author_type:text author_name:text entity_id:int? entity_type:text event_name:text "
      "target:text details:object ip_address:text created_at:time"},

@@ -91,7 +91,9 @@ Reply message_reply(int status, const json::Value& text) { return Reply(status, 
 Reply bad_request(std::string_view reason) { return message_reply(400, with_reason("400 Bad request", reason)); }
 Reply unauthorized() { return message_reply(401, "401 Unauthorized"); }
 Reply forbidden(std::string_view reason) { return message_reply(403, with_reason("403 Forbidden", reason)); }
-Reply not_found(std::string_view resource) { return message_reply(404, fmt::format("404 {} Not Found", resource)); }
+Reply not_found(std::string_view resource) {
+  return message_reply(404, resource.empty() ? "404 Not Found" : fmt::format("404 {} Not Found", resource));
+}
 Reply conflict(std::string_view reason) { return message_reply(409, with_reason("409 Conflict", reason)); }
 Reply gone(std::string_view reason) { return message_reply(410, with_reason("410 Gone", reason)); }
 Reply precondition_failed() { return message_reply(412, "412 Precondition Failed"); }

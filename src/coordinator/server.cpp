@@ -83,7 +83,10 @@ struct Server::Impl {
     rest::register_users(api);
     rest::register_access_tokens(api);
     rest::register_groups(api);
+    rest::register_group_lists(api);
     rest::register_projects(api);
+    rest::register_project_lists(api);
+    rest::register_transfer(api);
     rest::register_members(api);
     rest::register_variables(api);
     rest::register_protected_refs(api);
@@ -96,6 +99,7 @@ struct Server::Impl {
     work = register_work(api, web::page_handler(app, app.options.pages));
     app.events.project_deleted.add([this](std::int64_t, const std::string&) { kept->sweep_soon(); });
     rest::register_openapi(api);
+    api.close();
     web::register_web(api, work);
   }
 

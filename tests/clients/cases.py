@@ -68,6 +68,17 @@ def case_python_gitlab(world):
     run([CLIENTS + "/python/bin/python", "-B", here + "/life_cycle.py", world.url, TOKEN])
 
 
+def case_around_python_gitlab(world):
+    """python-gitlab does what people need around their runners."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    run([CLIENTS + "/python/bin/python", "-B", here + "/around.py", world.url, TOKEN])
+
+
+def case_around_gitbeaker(world):
+    """@gitbeaker/rest does what people need around their runners."""
+    run(["node", CLIENTS + "/node/around.mjs", world.url, TOKEN])
+
+
 def case_gitbeaker(world):
     """@gitbeaker/rest does a runner's whole life."""
     run(["node", CLIENTS + "/node/life_cycle.mjs", world.url, TOKEN])

@@ -140,9 +140,13 @@ def members(root, need):
 
 def access_tokens(root, need, bot_token):
     level = MAINTAINER if root.startswith("/projects") else OWNER
+
+    def people(actor):
+        """A bot makes no other one, else its token could outlive itself."""
+        return need(level)(actor) or (403 if actor.bot else None)
     return [
         Rule(f"GET {root}/access_tokens", need(level), 200),
-        Rule(f"POST {root}/access_tokens", need(level), 201,
+        Rule(f"POST {root}/access_tokens", people, 201,
              {"name": "t", "scopes": ["read_api"], "access_level": GUEST}),
         Rule(f"GET {root}/access_tokens/{bot_token}", need(level), 200),
         Rule(f"DELETE {root}/access_tokens/{bot_token}", need(level), 412, headers=UNMODIFIED),
@@ -200,6 +204,8 @@ RULES = [
     Rule("DELETE /users/{dummy}", admin, 412, auth="admin", headers=UNMODIFIED),
     Rule("POST /users/{dummy}/block", admin, 201, auth="admin"),
     Rule("POST /users/{dummy}/unblock", admin, 201, auth="admin"),
+    Rule("POST /users/{dummy}/deactivate", admin, 201, auth="admin"),
+    Rule("POST /users/{dummy}/activate", admin, 201, auth="admin"),
     Rule("GET /users/{member}/projects", anybody, 200, auth="open"),
 
     # Personal access tokens.
@@ -223,6 +229,7 @@ RULES = [
     Rule("DELETE /groups/{g}", group(OWNER), 412, headers=UNMODIFIED),
     Rule("POST /groups/{g}/archive", group(OWNER), 201, undo=("POST", "/groups/{g}/unarchive")),
     Rule("POST /groups/{g}/unarchive", group(OWNER), 201),
+    Rule("POST /groups/{g}/transfer", group(OWNER), 400, {"group_id": "{g}"}),  # into itself
     Rule("GET /groups/{g}/subgroups", group(GUEST), 200, auth="open"),
     Rule("GET /groups/{g}/descendant_groups", group(GUEST), 200, auth="open"),
     Rule("GET /groups/{g}/projects", group(GUEST), 200, auth="open"),
@@ -238,6 +245,7 @@ RULES = [
     Rule("DELETE /projects/{x}", project(OWNER), 412, headers=UNMODIFIED),
     Rule("POST /projects/{x}/archive", project(OWNER), 201, undo=("POST", "/projects/{x}/unarchive")),
     Rule("POST /projects/{x}/unarchive", project(OWNER), 201),
+    Rule("PUT /projects/{x}/transfer", project(OWNER), 404, {"namespace": "nowhere"}),
     *members("/projects/{x}", project),
     *variables("/projects/{x}", project(MAINTAINER)),
     Rule("GET /projects/{x}/protected_branches", project(DEVELOPER), 200),

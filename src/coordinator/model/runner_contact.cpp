@@ -75,6 +75,7 @@ Contact contact_from(const Call& call, const Authenticated& authenticated, bool 
   Contact contact;
   const auto& system_id = call.params.raw("system_id");
   if (system_id.is_string() && !system_id.as_string().empty()) contact.system_id = system_id.as_string();
+  if (system_id.is_integer()) contact.system_id = system_id.dump();
   contact.info = call.params.raw("info");
   contact.ip_address = call.request.remote_address;
   contact.digest = authenticated.digest;

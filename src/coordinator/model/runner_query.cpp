@@ -103,12 +103,44 @@ Condition projects_of_user(std::int64_t user_id, int level, std::int64_t now) {
   return out;
 }
 
-Condition projects_visible_to(const Identity& identity, std::int64_t now) {
+namespace {
+
+Condition visible_to(const Identity& identity, std::string_view alias, const Condition& own) {
   Condition out;
   if (identity.admin) return out;
-  const auto own = projects_of_user(identity.user_id, kGuest, now);
-  out.add("(p.visibility IN ('public', 'internal') OR (" + own.sql + "))", own.binds);
+  if (!identity.signed_in()) {
+    out.add(fmt::format("{}.visibility = 'public'", alias));
+  } else {
+    out.add(fmt::format("({}.visibility IN ('public', 'internal') OR ({}))", alias, own.sql), own.binds);
+  }
   return out;
+}
+
+} // namespace
+
+Condition projects_visible_to(const Identity& identity, std::int64_t now) {
+  return visible_to(identity, "p", projects_of_user(identity.user_id, kGuest, now));
+}
+
+Condition groups_of_user(std::int64_t user_id, int level, std::int64_t now) {
+  Condition out;
+  out.add(member_above(level), {user_id, utc_date(now)});
+  return out;
+}
+
+Condition groups_around_user(std::int64_t user_id, std::int64_t now) {
+  const auto today = utc_date(now);
+  Condition out;
+  out.add("(" + member_above(kGuest) +
+              " OR EXISTS (SELECT 1 FROM members m LEFT JOIN projects q ON q.id = m.project_id JOIN namespaces b ON "
+              "b.id = coalesce(m.namespace_id, q.namespace_id) WHERE m.user_id = ? AND (m.expires_at IS NULL OR "
+              "m.expires_at > ?) AND b.traversal LIKE n.traversal || '%'))",
+          {user_id, today, user_id, today});
+  return out;
+}
+
+Condition groups_visible_to(const Identity& identity, std::int64_t now) {
+  return visible_to(identity, "n", groups_around_user(identity.user_id, now));
 }
 
 Condition runners_of_user(std::int64_t user_id, std::int64_t now) {

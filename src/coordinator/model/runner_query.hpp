@@ -29,9 +29,15 @@ Condition runners_matching(const RunnerFilter& filter, std::int64_t now);
 // "%text%" for lower(column) LIKE ? ESCAPE '\'.
 std::string like_pattern(std::string_view text);
 
-// Conditions on `p` and `n`, a project and its namespace: where the user has at least this role; and what he may see.
+// Conditions on `p` and `n`, a project and its namespace: where the user has at least this role; and what the caller,
+// who may be anonymous, sees.
 Condition projects_of_user(std::int64_t user_id, int level, std::int64_t now);
 Condition projects_visible_to(const Identity& identity, std::int64_t now);
+// The same of `n`, a group. A user sees those above what he is a member of, too.
+Condition groups_of_user(std::int64_t user_id, int level, std::int64_t now);
+Condition groups_visible_to(const Identity& identity, std::int64_t now);
+// Of `n`: those that he is a member of, above or below them too, whatever their visibility.
+Condition groups_around_user(std::int64_t user_id, std::int64_t now);
 
 // Group runners of groups where the user is Owner, project runners of projects where he is Maintainer.
 Condition runners_of_user(std::int64_t user_id, std::int64_t now);

@@ -6,6 +6,7 @@
 
 #include "base/hash.hpp"
 #include "base/strings.hpp"
+#include "coordinator/model/releases.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 
@@ -106,6 +107,22 @@ base::Result<std::vector<Manager>> managers_of(Transaction& tx, std::int64_t run
     out.push_back(manager_from(row));
   }
   return out;
+}
+
+base::Result<json::Value> upgrade_json(Transaction& tx, const Manager& manager) {
+  if (manager.version.empty() || !FR_TRY(setting_flag(tx, "update_runner_versions_enabled"))) return json::Value();
+  return json::Value(to_string(upgrade_of(manager.version)));
+}
+
+base::Result<json::Value> upgrade_json(Transaction& tx, std::int64_t runner_id) {
+  std::optional<Upgrade> worst;
+  for (const auto& row : FR_TRY(tx.query(
+           "SELECT DISTINCT version FROM runner_managers WHERE runner_id = ? AND version <> ''", {runner_id}))) {
+    const auto upgrade = upgrade_of(row.text("version"));
+    worst = worst ? std::max(*worst, upgrade) : upgrade;
+  }
+  if (!worst || !FR_TRY(setting_flag(tx, "update_runner_versions_enabled"))) return json::Value();
+  return json::Value(to_string(*worst));
 }
 
 base::Result<std::optional<Manager>> latest_manager(Transaction& tx, std::int64_t runner_id) {

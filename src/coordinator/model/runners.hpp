@@ -115,6 +115,11 @@ base::Result<std::vector<std::int64_t>> runner_project_ids(Transaction& tx, std:
 base::Result<std::optional<Manager>> latest_manager(Transaction& tx, std::int64_t runner_id);
 base::Result<std::vector<Manager>> managers_of(Transaction& tx, std::int64_t runner_id);
 
+// "recommended" … of the manager's version, for a runner the worst of its managers'; null when none has said its
+// version, or when the instance does not want to know (update_runner_versions_enabled). See releases.hpp.
+base::Result<json::Value> upgrade_json(Transaction& tx, const Manager& manager);
+base::Result<json::Value> upgrade_json(Transaction& tx, std::int64_t runner_id);
+
 // The attributes that a user or a registering runner sets.
 struct RunnerAttributes {
   std::string description;

@@ -3,6 +3,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/hash.hpp"
+#include "base/strings.hpp"
+
 namespace coordinator::model {
 namespace {
 
@@ -105,7 +108,13 @@ base::Result<json::Value> all_settings(Transaction& tx) {
 
 base::Result<bool> feature_enabled(Transaction& tx, std::string_view name) {
   const auto row = FR_TRY(tx.query_one("SELECT value FROM features WHERE name = ?", {name}));
-  if (row) return row->text("value") == "true";
+  if (row) {
+    // "30": that percentage of the times that somebody asks.
+    const auto share = base::parse_int(row->text("value"));
+    if (share)
+      return static_cast<std::int64_t>(static_cast<unsigned char>(base::random_bytes(1)[0])) * 100 < *share * 256;
+    return row->text("value") == "true";
+  }
   return name == kCreateRunnerForAdmin || name == kCreateRunnerForNamespace;
 }
 

@@ -19,7 +19,7 @@ struct User {
   std::string username;
   std::string name;
   std::string email;
-  std::string state; // active, blocked
+  std::string state; // active, blocked, deactivated
   std::string kind;  // human, project_bot, group_bot
   bool admin = false;
   std::int64_t created_at = 0;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.hpp"
 #include "base/strings.hpp"
+#include "ci/status.hpp"
 
 namespace coordinator::pipelines {
 
@@ -35,13 +37,39 @@ Outcome<Row> find_archive(Transaction& tx, const Access& access, std::int64_t jo
   return *artifact;
 }
 
+model::Condition jobs_in_scope(Params& params) {
+  model::Condition out;
+  Binds statuses;
+  std::string marks;
+  for (const auto& word : params.list("scope").value_or(std::vector<std::string>())) {
+    if (!ci::parse_status(word)) params.complain("scope does not have a valid value");
+    marks += marks.empty() ? "?" : ", ?";
+    statuses.emplace_back(word);
+  }
+  if (!marks.empty()) out.add("status IN (" + marks + ")", statuses);
+  return out;
+}
+
 model::Condition pipelines_matching(Params& params) {
   model::Condition out;
   auto scope = params.one_of("scope", {"running", "pending", "finished", "branches", "tags"});
   for (const char* column : {"status", "ref", "sha", "source", "name"}) {
     auto value = params.text(column);
     if (!value) continue;
+    if (column == std::string_view("status") && !ci::parse_status(*value)) {
+      params.complain("status does not have a valid value");
+    }
     out.add(fmt::format("{} = ?", column), {*value});
+  }
+  for (const char* column : {"created", "updated"}) {
+    for (const bool after : {true, false}) {
+      const auto name = fmt::format("{}_{}", column, after ? "after" : "before");
+      const auto text = params.text(name);
+      if (!text || text->empty()) continue;
+      const auto seconds = base::parse_rfc3339(text->size() == 10 ? *text + "T00:00:00Z" : *text);
+      if (!seconds) params.complain(name + " is invalid");
+      out.add(fmt::format("{}_at {} ?", column, after ? ">" : "<"), {seconds.value_or(0) * 1000});
+    }
   }
   if (auto username = params.text("username")) {
     out.add("user_id IN (SELECT id FROM users WHERE lower(username) = ?)", {base::to_lower(*username)});

@@ -22,7 +22,10 @@ Outcome<Found> find_job(Transaction& tx, const Call& call);
 // The row of a job's archive of artifacts: 404 without one, 403 for whom `artifacts:access` leaves out.
 Outcome<Row> find_archive(Transaction& tx, const Access& access, std::int64_t job_id);
 
-// A list's filters, on columns of pipelines: status, ref, sha, source, name, username, yaml_errors, scope.
+// The statuses of `scope`, one or several: a condition on jobs.
+model::Condition jobs_in_scope(Params& params);
+// A list's filters, on columns of pipelines: status, ref, sha, source, name, username, yaml_errors, scope, and the
+// times of creation and of the last change.
 model::Condition pipelines_matching(Params& params);
 
 } // namespace coordinator::pipelines

@@ -18,27 +18,23 @@ namespace {
 using pipelines::find_archive;
 using pipelines::find_job;
 using pipelines::job_json;
+using pipelines::jobs_in_scope;
 using pipelines::readable_project;
 
 Outcome<Reply> list_jobs(Call& call) {
   auto page = API_TRY(read_page(call.params));
-  auto scope = call.params.list("scope").value_or(std::vector<std::string>());
+  auto where = jobs_in_scope(call.params);
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     auto found = API_TRY(readable_project(tx, call));
-    std::string where = " WHERE project_id = ?";
-    Binds binds = {found.project.id};
-    std::string marks;
-    for (const auto& status : scope) {
-      marks += marks.empty() ? "?" : ", ?";
-      binds.emplace_back(status);
-    }
-    if (!marks.empty()) where += " AND status IN (" + marks + ")";
-    auto total = API_TRY(tx.count("SELECT count(*) FROM jobs" + where, binds));
+    where.add("project_id = ?", {found.project.id});
+    auto total = API_TRY(tx.count("SELECT count(*) FROM jobs WHERE " + where.sql, where.binds));
+    auto binds = where.binds;
     binds.emplace_back(page.per_page);
     binds.emplace_back(page.offset());
     json::Value list = json::Value::array();
-    for (const Row& row : API_TRY(tx.query("SELECT * FROM jobs" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", binds)))
+    for (const Row& row :
+         API_TRY(tx.query("SELECT * FROM jobs WHERE " + where.sql + " ORDER BY id DESC LIMIT ? OFFSET ?", binds)))
       list.push_back(API_TRY(job_json(tx, call.app, found.project, row)));
     return call.page_reply(std::move(list), page, total);
   });

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/git/repository.hpp"
-#include "coordinator/model/runners.hpp"
+#include "coordinator/model/runner_shapes.hpp"
 #include "coordinator/model/users.hpp"
 
 namespace coordinator::pipelines {
@@ -24,37 +24,16 @@ json::Value optional_text(const Row& row, std::string_view column) {
   return value ? json::Value(*value) : json::Value();
 }
 
-base::Result<json::Value> runner_json(Transaction& tx, const Row& job, json::Value& manager_out) {
+base::Result<json::Value> runner_json(Transaction& tx, const Row& job, std::int64_t now, json::Value& manager_out) {
   auto id = job.optional_integer("runner_id");
   if (!id) return json::Value();
   auto runner = FR_TRY(model::find_runner(tx, *id));
   if (!runner) return json::Value();
   if (auto manager_id = job.optional_integer("manager_id")) {
     auto row = FR_TRY(tx.query_one("SELECT * FROM runner_managers WHERE id = ?", {*manager_id}));
-    if (row) {
-      auto manager = model::manager_from(*row);
-      manager_out = json::Value::object({{"id", manager.id},
-                                         {"system_id", manager.system_id},
-                                         {"version", manager.version},
-                                         {"revision", manager.revision},
-                                         {"platform", manager.platform},
-                                         {"architecture", manager.architecture},
-                                         {"created_at", model::time_json(manager.created_at)},
-                                         {"contacted_at", model::time_json(manager.contacted_at)},
-                                         {"ip_address", manager.ip_address},
-                                         {"status", "online"}});
-    }
+    if (row) manager_out = model::manager_shape(model::manager_from(*row), now);
   }
-  return json::Value::object({{"id", runner->id},
-                              {"description", runner->description},
-                              {"ip_address", nullptr},
-                              {"active", runner->active},
-                              {"paused", !runner->active},
-                              {"is_shared", runner->type == RunnerType::kInstance},
-                              {"runner_type", to_string(runner->type)},
-                              {"name", runner->name ? json::Value(*runner->name) : json::Value()},
-                              {"online", true},
-                              {"status", "online"}});
+  return model::runner_shape(*runner, now);
 }
 
 } // namespace
@@ -149,7 +128,7 @@ base::Result<json::Value> job_json(Transaction& tx, const App& app, const model:
   auto finished = job.optional_integer("finished_at");
   bool alive = job.text("status") == "running" || job.text("status") == "canceling";
   json::Value manager;
-  json::Value runner = FR_TRY(runner_json(tx, job, manager));
+  json::Value runner = FR_TRY(runner_json(tx, job, app.now(), manager));
   json::Value artifacts = json::Value::array();
   json::Value artifacts_file;
   json::Value artifacts_metadata; // ours: what is in the archive

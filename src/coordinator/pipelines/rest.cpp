@@ -19,6 +19,7 @@ namespace {
 
 using pipelines::find_pipeline;
 using pipelines::job_json;
+using pipelines::jobs_in_scope;
 using pipelines::pipeline_basic_json;
 using pipelines::pipeline_json;
 using pipelines::pipelines_matching;
@@ -118,7 +119,7 @@ Outcome<Reply> latest_pipeline(Call& call) {
 
 Outcome<Reply> pipeline_jobs(Call& call) {
   auto page = API_TRY(read_page(call.params));
-  auto scope = call.params.list("scope").value_or(std::vector<std::string>());
+  auto scope = jobs_in_scope(call.params);
   bool retried = call.params.boolean("include_retried").value_or(false);
   API_CHECK(call.params.finish());
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
@@ -126,14 +127,8 @@ Outcome<Reply> pipeline_jobs(Call& call) {
     std::string where = " WHERE pipeline_id = ?";
     Binds binds = {found.row.integer("id")};
     if (!retried) where += " AND retried = 0";
-    if (!scope.empty()) {
-      std::string marks;
-      for (const auto& status : scope) {
-        marks += marks.empty() ? "?" : ", ?";
-        binds.emplace_back(status);
-      }
-      where += " AND status IN (" + marks + ")";
-    }
+    where += " AND " + scope.sql;
+    binds.insert(binds.end(), scope.binds.begin(), scope.binds.end());
     auto total = API_TRY(tx.count("SELECT count(*) FROM jobs" + where, binds));
     binds.emplace_back(page.per_page);
     binds.emplace_back(page.offset());
@@ -258,7 +253,7 @@ void register_pipelines(Api& api, const std::shared_ptr<Work>& work) {
   constexpr std::string_view kFilter =
       "@page order_by:(id|status|ref|updated_at|user_id) sort:(asc|desc) "
       "scope:(running|pending|finished|branches|tags) status:text ref:text sha:text source:text name:text "
-      "username:text yaml_errors:bool";
+      "username:text yaml_errors:bool created_after:text created_before:text updated_after:text updated_before:text";
   api.get("/projects/:id/pipelines", list_pipelines,
           {.auth = Auth::kOptional, .summary = "Pipelines", .params = kFilter, .answers = "200:[BasicPipeline]"});
   api.post("/projects/:id/pipeline", [work](Call& call) { return create_pipeline(work, call); },

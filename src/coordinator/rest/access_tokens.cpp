@@ -310,13 +310,23 @@ ApiHandler list_resource_tokens(bool project) {
   };
 }
 
+// No bot is an administrator, so none gets a scope that only these have a use for.
+bool is_for_bots(const std::string& scope) {
+  return scope != "sudo" && scope != "admin_mode" && scope != "read_service_ping";
+}
+
 ApiHandler create_resource_token(bool project) {
   return [project](Call& call) -> Outcome<Reply> {
     const auto level = call.params.integer("access_level").value_or(kMaintainer);
     if (!is_access_level(level)) call.params.complain("access_level does not have a valid value");
     auto wish = API_TRY(read_wish(call.params));
+    if (!std::ranges::all_of(wish.token.scopes, is_for_bots)) {
+      return std::unexpected(invalid_parameters({"scopes does not have a valid value"}));
+    }
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto owner = API_TRY(owner_of_path(tx, call, project));
+      // Else a token could outlive itself by making another.
+      if (call.identity.bot) return std::unexpected(forbidden());
       if (!can_grant(owner.access, level)) {
         return std::unexpected(bad_request("Access level of the token can't be greater than your own"));
       }
@@ -340,10 +350,22 @@ ApiHandler create_resource_token(bool project) {
   };
 }
 
+// A token finds itself, as `self`, whatever its role.
+Outcome<Owner> owner_for_token(Transaction& tx, const Call& call, bool project) {
+  if (call.path("token_id") != "self") return owner_of_path(tx, call, project);
+  if (!project) {
+    const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
+    return Owner{.project_id = {}, .namespace_id = found.group.id, .access = found.access};
+  }
+  const auto found = API_TRY(model::visible_project(tx, call, call.path("id")));
+  return Owner{.project_id = found.project.id, .namespace_id = {}, .access = found.access};
+}
+
 Outcome<Row> resource_token(Transaction& tx, const Call& call, bool project) {
-  const auto owner = API_TRY(owner_of_path(tx, call, project));
+  const auto owner = API_TRY(owner_for_token(tx, call, project));
   auto binds = owner_binds(owner);
-  binds.emplace_back(call.path_id("token_id").value_or(0));
+  const bool self = call.path("token_id") == "self";
+  binds.emplace_back(self ? call.identity.token_id : call.path_id("token_id").value_or(0));
   auto row = API_TRY(tx.query_one(std::string(kResourceTokens) + " AND t.id = ?", binds));
   if (!row) return std::unexpected(not_found("Access Token"));
   return std::move(*row);
@@ -371,6 +393,10 @@ ApiHandler revoke_resource_token(bool project) {
 
 ApiHandler rotate_resource_token(bool project) {
   return [project](Call& call) -> Outcome<Reply> {
+    // The scope self_rotate is for the token itself only.
+    if (call.path("token_id") != "self" && !scopes_allow(call.identity.scopes, {}, false)) {
+      return std::unexpected(insufficient_scope(scopes_wanted({}, false)));
+    }
     const auto wished = call.params.date("expires_at");
     API_CHECK(call.params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
@@ -426,7 +452,10 @@ void register_access_tokens(Api& api) {
     api.remove(root + "/:token_id", revoke_resource_token(project),
                {.summary = "Revoke an access token", .answers = "204 412"});
     api.post(root + "/:token_id/rotate", rotate_resource_token(project),
-             {.summary = "Replace an access token", .params = "expires_at:date", .answers = "200:NewAccessToken"});
+             {.scopes = {"self_rotate"},
+              .summary = "Replace an access token; `self`: the one of the request",
+              .params = "expires_at:date",
+              .answers = "200:NewAccessToken"});
   }
 }
 

@@ -19,6 +19,13 @@ Outcome<Reply> read_else_write(App& app, Body&& body) {
   return app.store.write([&](Transaction& tx) -> Outcome<Reply> { return body(tx); });
 }
 
+// What everybody who sees a project may know of its settings.
+json::Value project_settings_json(const model::Project& project);
+// A group as lists show it.
+json::Value group_json(const App& app, const model::Namespace& group);
+// `min_access_level`: one of the roles, or 0.
+std::int64_t read_least_role(Params& params);
+
 // One project in full; settings and tokens as far as the caller's role goes. May make the registration token.
 Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model::ProjectAccess& found);
 

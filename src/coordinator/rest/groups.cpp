@@ -1,4 +1,4 @@
-// /groups and /namespaces.
+// /groups.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
-#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -17,9 +16,9 @@
 namespace coordinator::rest {
 namespace {
 
-constexpr std::size_t kDeepestNesting = 20;
-
 json::Value optional_json(std::optional<std::int64_t> value) { return value ? json::Value(*value) : json::Value(); }
+
+} // namespace
 
 json::Value group_json(const App& app, const model::Namespace& group) {
   return json::Value::object({{"id", group.id},
@@ -48,6 +47,8 @@ json::Value group_json(const App& app, const model::Namespace& group) {
                               {"organization_id", 1},
                               {"shared_runners_setting", group.shared_runners_setting}});
 }
+
+namespace {
 
 // What is shown of one group; tokens and settings to Owners only.
 Outcome<json::Value> group_details(Transaction& tx, const Call& call, const model::GroupAccess& found,
@@ -83,68 +84,6 @@ Outcome<json::Value> group_details(Transaction& tx, const Call& call, const mode
     out.set("shared_projects", json::Value::array());
   }
   return out;
-}
-
-// A page of the groups among `rows` that the caller sees and has at least this level on.
-Outcome<Reply> page_of_groups(Transaction& tx, Call& call, const std::vector<Row>& rows, const Page& page, int level) {
-  auto out = json::Value::array();
-  std::int64_t total = 0;
-  for (const auto& row : rows) {
-    const auto group = model::namespace_from_row(row);
-    const auto found = model::visible_group(tx, call, std::to_string(group.id));
-    if (!found) continue;
-    if (level > kNoAccess && found->access.level < level) continue;
-    if (total >= page.offset() && total < page.offset() + page.per_page) out.push_back(group_json(call.app, group));
-    ++total;
-  }
-  return call.page_reply(std::move(out), page, total);
-}
-
-int wanted_level(Params& params) {
-  auto level = static_cast<int>(params.integer("min_access_level").value_or(kNoAccess));
-  if (params.boolean("owned").value_or(false)) level = std::max(level, kOwner);
-  return level;
-}
-
-Outcome<Reply> list_groups(Call& call) {
-  auto& params = call.params;
-  const auto page = API_TRY(read_page(params));
-  const auto search = base::to_lower(params.text("search").value_or(""));
-  const int level = wanted_level(params);
-  const bool top = params.boolean("top_level_only").value_or(false);
-  params.boolean("all_available");
-  API_CHECK(params.finish());
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    const auto rows = API_TRY(
-        tx.query("SELECT * FROM namespaces WHERE kind = 'group' AND (? = '' OR lower(full_path) LIKE ? ESCAPE '\\' OR "
-                 "lower(name) LIKE ? ESCAPE '\\') AND (? = 0 OR parent_id IS NULL) ORDER BY lower(name), id",
-                 {search, model::like_pattern(search), model::like_pattern(search), top}));
-    return page_of_groups(tx, call, rows, page, level);
-  });
-}
-
-ApiHandler list_below(bool all_descendants) {
-  return [all_descendants](Call& call) -> Outcome<Reply> {
-    const auto page = API_TRY(read_page(call.params));
-    const int level = wanted_level(call.params);
-    const auto search = base::to_lower(call.params.text("search").value_or(""));
-    call.params.boolean("all_available");
-    API_CHECK(call.params.finish());
-    return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-      const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
-      const auto rows = API_TRY(
-          all_descendants
-              ? tx.query("SELECT * FROM namespaces WHERE traversal LIKE ? AND id <> ? AND lower(full_path) LIKE ? "
-                         "ESCAPE '\\' "
-                         "ORDER BY lower(full_path)",
-                         {model::subtree_pattern(found.group), found.group.id, model::like_pattern(search)})
-              : tx.query(
-                    "SELECT * FROM namespaces WHERE parent_id = ? AND lower(full_path) LIKE ? ESCAPE '\\' ORDER BY "
-                    "lower(name), id",
-                    {found.group.id, model::like_pattern(search)}));
-      return page_of_groups(tx, call, rows, page, level);
-    });
-  };
 }
 
 // {"message":"Failed to save group {…}"}: the words that clients know.
@@ -420,49 +359,11 @@ ApiHandler set_archived(bool archived) {
   };
 }
 
-Outcome<Reply> list_namespaces(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
-  const auto search = base::to_lower(call.params.text("search").value_or(""));
-  API_CHECK(call.params.finish());
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    auto out = json::Value::array();
-    std::int64_t total = 0;
-    for (const auto& row :
-         API_TRY(tx.query("SELECT * FROM namespaces WHERE (? = '' OR lower(full_path) LIKE ? ESCAPE '\\') ORDER BY "
-                          "lower(full_path)",
-                          {search, model::like_pattern(search)}))) {
-      const auto space = model::namespace_from_row(row);
-      const auto access = API_TRY(model::access_to(tx, call.identity, space, call.now()));
-      if (!allowed(Ability::kCreateProjects, access)) continue;
-      if (total >= page.offset() && total < page.offset() + page.per_page) {
-        out.push_back(model::namespace_json(call.app, space));
-      }
-      ++total;
-    }
-    return call.page_reply(std::move(out), page, total);
-  });
-}
-
-Outcome<Reply> show_namespace(Call& call) {
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    const auto space = API_TRY(model::find_namespace(tx, call.path("id")));
-    if (!space || !allowed(Ability::kRead, API_TRY(model::access_to(tx, call.identity, *space, call.now())))) {
-      return std::unexpected(not_found("Namespace"));
-    }
-    return json_reply(200, model::namespace_json(call.app, *space));
-  });
-}
-
 } // namespace
 
 void register_groups(Api& api) {
-  constexpr std::string_view kList =
-      "@page search:text owned:bool min_access_level:int all_available:bool top_level_only:bool";
-  constexpr std::string_view kBelow = "@page search:text owned:bool min_access_level:int all_available:bool";
   static const std::string create = "name!:text path!:text parent_id:int " + std::string(kSettings);
   static const std::string update = "name:text path:text " + std::string(kSettings);
-  api.get("/groups", list_groups,
-          {.auth = Auth::kOptional, .summary = "Groups", .params = kList, .answers = "200:[Group]"});
   api.post("/groups", create_group, {.summary = "Create a group", .params = create, .answers = "201:Group 404"});
   api.get("/groups/:id", show_group,
           {.auth = Auth::kOptional, .summary = "One group", .params = "with_projects:bool", .answers = "200:Group"});
@@ -471,15 +372,6 @@ void register_groups(Api& api) {
              {.summary = "Delete a group with all that is in it", .answers = "202:Message 412"});
   api.post("/groups/:id/archive", set_archived(true), {.summary = "Archive a group", .answers = "201:Group"});
   api.post("/groups/:id/unarchive", set_archived(false), {.summary = "Unarchive a group", .answers = "201:Group"});
-  api.get("/groups/:id/subgroups", list_below(false),
-          {.auth = Auth::kOptional, .summary = "Groups right below", .params = kBelow, .answers = "200:[Group]"});
-  api.get("/groups/:id/descendant_groups", list_below(true),
-          {.auth = Auth::kOptional, .summary = "All groups below", .params = kBelow, .answers = "200:[Group]"});
-  api.get("/namespaces", list_namespaces,
-          {.summary = "Groups and personal namespaces in which the caller may create projects",
-           .params = "@page search:text",
-           .answers = "200:[Namespace]"});
-  api.get("/namespaces/:id", show_namespace, {.summary = "One namespace", .answers = "200:Namespace"});
 }
 
 } // namespace coordinator::rest

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/duration.hpp"
 #include "base/strings.hpp"
@@ -53,6 +54,8 @@ Outcome<Reply> get_settings(Call& call) {
 json::Value read_setting(Params& params, std::string_view name, const json::Value& present) {
   if (params.is_null(name)) {
     if (present.is_string()) return "";
+    if (present.is_array()) return json::Value::array();
+    if (present.is_bool()) params.complain(fmt::format("{} is invalid", name));
     return nullptr;
   }
   if (present.is_array()) {
@@ -97,44 +100,64 @@ Outcome<Reply> put_settings(Call& call) {
   });
 }
 
+// `value`: "true", "false" or a percentage.
 json::Value feature_json(std::string_view name, std::string_view value) {
+  const auto share = base::parse_int(value);
   auto gates = json::Value::array();
   gates.push_back(json::Value::object({{"key", "boolean"}, {"value", value == "true"}}));
-  return json::Value::object(
-      {{"name", name}, {"state", value == "true" ? "on" : "off"}, {"gates", gates}, {"definition", nullptr}});
+  if (share) gates.push_back(json::Value::object({{"key", "percentage_of_time"}, {"value", *share}}));
+  return json::Value::object({{"name", name},
+                              {"state", share             ? "conditional"
+                                        : value == "true" ? "on"
+                                                          : "off"},
+                              {"gates", gates},
+                              {"definition", nullptr}});
 }
 
 Outcome<Reply> get_features(Call& call) {
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
+    std::map<std::string, std::string> values = {{std::string(model::kCreateRunnerForAdmin), "true"},
+                                                 {std::string(model::kCreateRunnerForNamespace), "true"}};
+    for (const auto& row : API_TRY(tx.query("SELECT name, value FROM features"))) {
+      values[row.text("name")] = row.text("value");
+    }
     auto out = json::Value::array();
-    for (const auto name : {model::kCreateRunnerForAdmin, model::kCreateRunnerForNamespace}) {
-      out.push_back(feature_json(name, API_TRY(model::feature_enabled(tx, name)) ? "true" : "false"));
-    }
-    for (const auto& row : API_TRY(tx.query("SELECT name, value FROM features WHERE name NOT IN (?, ?) ORDER BY name",
-                                            {model::kCreateRunnerForAdmin, model::kCreateRunnerForNamespace}))) {
-      out.push_back(feature_json(row.text("name"), row.text("value")));
-    }
+    for (const auto& [name, value] : values) out.push_back(feature_json(name, value));
     return json_reply(200, out);
   });
 }
 
+// "true", "false" or the percentage; nullopt when it is none of them.
+std::optional<std::string> feature_value(std::string_view text) {
+  const auto word = base::to_lower(base::trim(text));
+  if (word == "true" || word == "100") return "true";
+  if (word == "false" || word == "0") return "false";
+  const auto share = base::parse_int(word);
+  if (share && *share > 0 && *share < 100) return word;
+  return std::nullopt;
+}
+
 Outcome<Reply> set_feature(Call& call) {
-  const auto value = call.params.text("value", Presence::kRequired);
-  API_CHECK(call.params.finish());
-  const auto word = base::to_lower(*value);
-  const bool on = word == "true" || word == "100";
-  if (!on && word != "false" && word != "0") {
-    return std::unexpected(bad_request("partial roll-outs are not supported: value must be true, false, 0 or 100"));
+  auto& params = call.params;
+  const auto text = params.text("value", Presence::kRequired);
+  const auto value = feature_value(text.value_or("true"));
+  if (!value) params.complain("value does not have a valid value");
+  params.one_of("key", {"percentage_of_time"});
+  params.boolean("force");
+  // For some of them only it would be on for all.
+  for (const auto name : {"feature_group", "user", "group", "namespace", "project", "repository"}) {
+    if (params.text(name)) params.complain(fmt::format("{} is not supported: a feature is on or off for all", name));
   }
+  API_CHECK(params.finish());
   const auto name = call.path("name");
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     API_CHECK(tx.execute(
         "INSERT INTO features (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        {name, on ? "true" : "false"}));
+        {name, *value}));
     API_CHECK(model::audit(tx, call, "feature_flag_updated", {.kind = "feature_flag", .name = name},
-                           json::Value::object({{"value", on}})));
+                           json::Value::object({{"value", *value}})));
     tx.after_commit([&call] { call.app.events.eligibility_changed(); });
-    return json_reply(201, feature_json(name, on ? "true" : "false"));
+    return json_reply(201, feature_json(name, *value));
   });
 }
 
@@ -235,7 +258,11 @@ void register_instance(Api& api) {
   api.get("/features", get_features,
           {.auth = Auth::kAdmin, .summary = "Feature flags that are set", .answers = "200:[Feature]"});
   api.post("/features/:name", set_feature,
-           {.auth = Auth::kAdmin, .summary = "Set a feature flag", .params = "value!:text", .answers = "201:Feature"});
+           {.auth = Auth::kAdmin,
+            .summary = "Set a feature flag",
+            .params = "value!:text key:(percentage_of_time) force:bool feature_group:text user:text group:text "
+                      "namespace:text project:text repository:text",
+            .answers = "201:Feature"});
   api.remove("/features/:name", delete_feature,
              {.auth = Auth::kAdmin, .summary = "Return a feature flag to its default", .answers = "204"});
   api.get("/audit_events", list_audit_events,

@@ -171,32 +171,77 @@ Outcome<model::User> wished_user(Transaction& tx, const std::optional<std::int64
   return std::move(*user);
 }
 
+struct NewMember {
+  std::int64_t level = 0;
+  std::optional<std::string> expires_at;
+};
+
+Outcome<Row> insert_member(Transaction& tx, const Call& call, const Place& place, const model::User& user,
+                           const NewMember& wish) {
+  for (const auto& row : API_TRY(rows_of(tx, place, false))) {
+    if (row.integer("user_id") == user.id) return std::unexpected(message_reply(409, "Member already exists"));
+  }
+  API_CHECK(
+      tx.execute("DELETE FROM members WHERE coalesce(namespace_id, 0) = ? AND coalesce(project_id, 0) = ? AND "
+                 "user_id = ?",
+                 {place.namespace_id.value_or(0), place.project_id.value_or(0), user.id}));
+  const auto row = API_TRY(tx.query_one(
+      "INSERT INTO members (namespace_id, project_id, user_id, access_level, expires_at, created_at, created_by) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+      {place.namespace_id, place.project_id, user.id, wish.level, wish.expires_at, call.now(), call.identity.user_id}));
+  API_CHECK(model::audit(tx, call, "member_created", place.subject, membership_json(user.username, *row)));
+  return *row;
+}
+
+// Several users at once: as GitLab, 201 whatever becomes of each, and in the body what went wrong.
+Outcome<Reply> add_several(Transaction& tx, const Call& call, const Place& place, const std::vector<std::int64_t>& ids,
+                           const NewMember& wish) {
+  auto failed = json::Value::object();
+  for (const auto id : ids) {
+    const auto user = API_TRY(model::find_user(tx, id));
+    if (!user) {
+      failed.set(std::to_string(id), "404 User Not Found");
+    } else if (const auto row = insert_member(tx, call, place, *user, wish); !row) {
+      if (row.error().status != 409) return std::unexpected(row.error());
+      failed.set(user->username, "Member already exists");
+    }
+  }
+  if (failed.size() == 0) return json_reply(201, json::Value::object({{"status", "success"}}));
+  return json_reply(201, json::Value::object({{"status", "error"}, {"message", std::move(failed)}}));
+}
+
+// "4,5" or [4, 5]; nullopt when it is one id.
+std::optional<std::vector<std::int64_t>> several_ids(Params& params) {
+  const auto& given = params.raw("user_id");
+  const bool several = given.is_array() || (given.is_string() && given.as_string().find(',') != std::string::npos);
+  if (!several) return std::nullopt;
+  std::vector<std::int64_t> ids;
+  for (const auto& text : params.list("user_id").value_or(std::vector<std::string>{})) {
+    const auto id = base::parse_int(text);
+    if (!id) params.complain("user_id is invalid");
+    ids.push_back(id.value_or(0));
+  }
+  return ids;
+}
+
 ApiHandler add_member(bool project) {
   return [project](Call& call) -> Outcome<Reply> {
     auto& params = call.params;
-    const auto id = params.integer("user_id");
+    const auto several = several_ids(params);
+    const auto id = several ? std::nullopt : params.integer("user_id");
     const auto username = params.text("username");
-    if (!id && !username) params.complain("user_id, username are missing, at least one parameter must be provided");
-    const auto level = read_level(params);
-    const auto expires = params.date("expires_at");
+    if (!params.has("user_id") && !username) {
+      params.complain("user_id, username are missing, at least one parameter must be provided");
+    }
+    const NewMember wish{.level = read_level(params), .expires_at = params.date("expires_at")};
     API_CHECK(params.finish());
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto place = API_TRY(place_of_path(tx, call, project, Ability::kAdminMembers));
-      API_CHECK(check_grant(place, level));
+      API_CHECK(check_grant(place, wish.level));
+      if (several) return add_several(tx, call, place, *several, wish);
       const auto user = API_TRY(wished_user(tx, id, username));
-      for (const auto& row : API_TRY(rows_of(tx, place, false))) {
-        if (row.integer("user_id") == user.id) return std::unexpected(message_reply(409, "Member already exists"));
-      }
-      API_CHECK(
-          tx.execute("DELETE FROM members WHERE coalesce(namespace_id, 0) = ? AND coalesce(project_id, 0) = ? AND "
-                     "user_id = ?",
-                     {place.namespace_id.value_or(0), place.project_id.value_or(0), user.id}));
-      const auto row = API_TRY(tx.query_one(
-          "INSERT INTO members (namespace_id, project_id, user_id, access_level, expires_at, created_at, created_by) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
-          {place.namespace_id, place.project_id, user.id, level, expires, call.now(), call.identity.user_id}));
-      API_CHECK(model::audit(tx, call, "member_created", place.subject, membership_json(user.username, *row)));
-      return json_reply(201, API_TRY(member_json(tx, call, *row)));
+      const auto row = API_TRY(insert_member(tx, call, place, user, wish));
+      return json_reply(201, API_TRY(member_json(tx, call, row)));
     });
   };
 }
@@ -204,8 +249,10 @@ ApiHandler add_member(bool project) {
 // A group keeps an Owner.
 Outcome<std::monostate> check_last_owner(Transaction& tx, const Place& place, const Row& row) {
   if (!place.namespace_id || place.chain.size() > 1 || row.integer("access_level") != kOwner) return {};
-  const auto owners = API_TRY(tx.count("SELECT count(*) FROM members WHERE namespace_id = ? AND access_level = ?",
-                                       {*place.namespace_id, kOwner}));
+  const auto owners =
+      API_TRY(tx.count("SELECT count(*) FROM members m JOIN users u ON u.id = m.user_id WHERE m.namespace_id = ? AND "
+                       "m.access_level = ? AND (m.expires_at IS NULL OR m.expires_at > ?) AND u.kind = 'human'",
+                       {*place.namespace_id, kOwner, place.today}));
   if (owners <= 1) return std::unexpected(forbidden("The last owner of a group cannot leave it"));
   return {};
 }
@@ -269,8 +316,8 @@ void register_members(Api& api) {
     api.get(root + "/:user_id", show_member(project, false), {.summary = "One direct member", .answers = "200:Member"});
     api.post(root, add_member(project),
              {.summary = "Add a member",
-              .params = "user_id:int username:text access_level!:int expires_at:date",
-              .answers = "201:Member 409"});
+              .params = "user_id:any username:text access_level!:int expires_at:date",
+              .answers = "201:NewMember 409"});
     api.put(root + "/:user_id", update_member(project),
             {.summary = "Change a member's role or expiry",
              .params = "access_level!:int expires_at:date?",

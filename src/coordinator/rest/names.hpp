@@ -10,6 +10,8 @@ namespace coordinator::rest {
 inline constexpr std::string_view kPathRule =
     "can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.git' or end in '.atom'";
 
+inline constexpr std::size_t kDeepestNesting = 20; // of groups
+
 // Letters, digits, '_', '-', '.'; begins with a letter, digit or '_'; 1 to 255 characters; no ".." and no end that a
 // repository's URL or file name uses.
 bool is_valid_path(std::string_view path);

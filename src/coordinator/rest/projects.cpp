@@ -6,7 +6,6 @@
 #include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/projects.hpp"
-#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -15,8 +14,6 @@
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
-
-namespace {
 
 json::Value project_settings_json(const model::Project& project) {
   return json::Value::object(
@@ -50,6 +47,27 @@ json::Value project_settings_json(const model::Project& project) {
        {"updated_at", model::utc_millis(project.updated_at)}});
 }
 
+namespace {
+
+// The caller's roles: by a membership of the project itself, and through its groups.
+Outcome<json::Value> permissions_json(Transaction& tx, const Call& call, const model::Project& project,
+                                      const std::optional<model::Namespace>& space) {
+  const auto role = [](std::int64_t level) {
+    if (level == kNoAccess) return json::Value();
+    return json::Value::object({{"access_level", level}, {"notification_level", 3}});
+  };
+  const auto user_id = call.identity.user_id;
+  auto direct =
+      API_TRY(tx.count("SELECT access_level FROM members WHERE project_id = ? AND user_id = ? AND (expires_at "
+                       "IS NULL OR expires_at > ?)",
+                       {project.id, user_id, model::utc_date(call.now())}));
+  const auto around = space ? API_TRY(model::namespace_level(tx, user_id, *space, call.now())) : kNoAccess;
+  const bool personal = space && !space->is_group();
+  if (personal) direct = std::max<std::int64_t>(direct, around);
+  return json::Value::object(
+      {{"project_access", role(direct)}, {"group_access", personal ? json::Value() : role(around)}});
+}
+
 } // namespace
 
 Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model::ProjectAccess& found) {
@@ -72,12 +90,7 @@ Outcome<json::Value> project_json(Transaction& tx, const Call& call, const model
                                                     ? json::Value(*project.runner_token_expiration_interval)
                                                     : json::Value());
   }
-  const auto level = found.access.level;
-  out.set("permissions",
-          json::Value::object(
-              {{"project_access",
-                level > 0 ? json::Value::object({{"access_level", level}, {"notification_level", 3}}) : json::Value()},
-               {"group_access", nullptr}}));
+  if (call.identity.signed_in()) out.set("permissions", API_TRY(permissions_json(tx, call, project, owned)));
   return out;
 }
 
@@ -90,10 +103,6 @@ constexpr std::string_view kSettings =
     "topics:list tag_list:list shared_runners_enabled:bool group_runners_enabled:bool jobs_enabled:bool "
     "public_builds:bool public_jobs:bool ci_separated_caches:bool keep_latest_artifact:bool "
     "builds_access_level:(disabled|private|enabled) auto_cancel_pending_pipelines:(enabled|disabled)";
-constexpr std::string_view kList =
-    "@page min_access_level:int membership:bool owned:bool simple:bool search:text archived:bool "
-    "visibility:(private|internal|public) "
-    "order_by:(id|name|path|created_at|updated_at|last_activity_at|similarity|star_count) sort:(asc|desc)";
 
 // What the audit trail compares.
 json::Value audited_json(const model::Project& project) {
@@ -290,101 +299,6 @@ Outcome<Reply> show_project(Call& call) {
   });
 }
 
-struct Filter {
-  int level = kNoAccess;
-  bool simple = false;
-  std::string search;
-  std::optional<bool> archived;
-  std::optional<std::string> visibility;
-  std::string order;
-};
-
-Filter read_filter(Params& params) {
-  Filter filter;
-  filter.level = static_cast<int>(params.integer("min_access_level").value_or(kNoAccess));
-  if (params.boolean("membership").value_or(false)) filter.level = std::max(filter.level, kGuest);
-  if (params.boolean("owned").value_or(false)) filter.level = kOwner;
-  filter.simple = params.boolean("simple").value_or(false);
-  filter.search = base::to_lower(params.text("search").value_or(""));
-  filter.archived = params.boolean("archived");
-  filter.visibility = params.one_of("visibility", {"private", "internal", "public"});
-  const auto order = params
-                         .one_of("order_by", {"id", "name", "path", "created_at", "updated_at", "last_activity_at",
-                                              "similarity", "star_count"})
-                         .value_or("created_at");
-  const auto sort = params.one_of("sort", {"asc", "desc"}).value_or("desc");
-  const std::string column = order == "similarity" || order == "star_count" ? "id" : order;
-  filter.order = fmt::format(" ORDER BY p.{} {}, p.id {}", column, sort, sort);
-  return filter;
-}
-
-Outcome<Reply> page_of_projects(Transaction& tx, const Call& call, std::string_view where, Binds binds,
-                                const Filter& filter, const Page& page) {
-  auto out = json::Value::array();
-  std::int64_t total = 0;
-  const auto sql = std::string(model::kProjectSelect) + std::string(where) +
-                   " AND (? = '' OR lower(p.name) LIKE ? ESCAPE '\\' OR lower(p.full_path) LIKE ? ESCAPE '\\') AND (? "
-                   "IS NULL OR p.archived = ?) "
-                   "AND (? IS NULL OR p.visibility = ?)" +
-                   filter.order;
-  const auto like = model::like_pattern(filter.search);
-  for (const Bind& bind :
-       Binds{filter.search, like, like, filter.archived, filter.archived, filter.visibility, filter.visibility}) {
-    binds.push_back(bind);
-  }
-  model::ProjectAccesses accesses(tx, call.identity, call.now());
-  for (const auto& row : API_TRY(tx.query(sql, binds))) {
-    const auto project = model::project_from_row(row);
-    const auto access = API_TRY(accesses.to(project));
-    if (!allowed(Ability::kRead, access) || access.level < filter.level) continue;
-    if (total >= page.offset() && total < page.offset() + page.per_page) {
-      auto entry = model::project_basic_json(call.app, project);
-      if (!filter.simple) {
-        const auto settings = project_settings_json(project);
-        for (const auto& [name, value] : settings.as_object()) entry.set(name, value);
-      }
-      out.push_back(std::move(entry));
-    }
-    ++total;
-  }
-  return call.page_reply(std::move(out), page, total);
-}
-
-Outcome<Reply> list_projects(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
-  const auto filter = read_filter(call.params);
-  API_CHECK(call.params.finish());
-  return call.app.store.read(
-      [&](Transaction& tx) -> Outcome<Reply> { return page_of_projects(tx, call, "", {}, filter, page); });
-}
-
-Outcome<Reply> list_group_projects(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
-  const auto filter = read_filter(call.params);
-  const bool below = call.params.boolean("include_subgroups").value_or(false);
-  API_CHECK(call.params.finish());
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
-    if (below) {
-      return page_of_projects(tx, call, " AND n.traversal LIKE ?", {model::subtree_pattern(found.group)}, filter, page);
-    }
-    return page_of_projects(tx, call, " AND p.namespace_id = ?", {found.group.id}, filter, page);
-  });
-}
-
-Outcome<Reply> list_user_projects(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
-  const auto filter = read_filter(call.params);
-  API_CHECK(call.params.finish());
-  return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
-    const auto& given = call.path("id");
-    const auto user = API_TRY(base::parse_int(given) ? model::find_user(tx, *base::parse_int(given))
-                                                     : model::find_user_by_name(tx, given));
-    if (!user) return std::unexpected(not_found("User"));
-    return page_of_projects(tx, call, " AND n.kind = 'user' AND n.owner_id = ?", {user->id}, filter, page);
-  });
-}
-
 // Turning instance runners on where a group above forbids it is refused.
 Outcome<std::monostate> check_shared_runners(Transaction& tx, const model::Project& project,
                                              std::optional<bool> wanted) {
@@ -457,10 +371,6 @@ void register_projects(Api& api) {
       "template_project_id:int initialize_with_readme:bool " +
       std::string(kSettings);
   static const std::string update = "path:text " + std::string(kSettings);
-  static const std::string list = std::string(kList);
-  static const std::string list_below = list + " include_subgroups:bool";
-  api.get("/projects", list_projects,
-          {.auth = Auth::kOptional, .summary = "Projects", .params = list, .answers = "200:[Project]"});
   api.post("/projects", create_project, {.summary = "Create a project", .params = create, .answers = "201:Project"});
   api.get("/projects/:id", show_project,
           {.auth = Auth::kOptional, .job_token = true, .summary = "One project", .answers = "200:Project"});
@@ -470,10 +380,6 @@ void register_projects(Api& api) {
   api.post("/projects/:id/archive", set_archived(true), {.summary = "Archive a project", .answers = "201:Project"});
   api.post("/projects/:id/unarchive", set_archived(false),
            {.summary = "Unarchive a project", .answers = "201:Project"});
-  api.get("/groups/:id/projects", list_group_projects,
-          {.auth = Auth::kOptional, .summary = "A group's projects", .params = list_below, .answers = "200:[Project]"});
-  api.get("/users/:id/projects", list_user_projects,
-          {.auth = Auth::kOptional, .summary = "A user's own projects", .params = list, .answers = "200:[Project]"});
 }
 
 } // namespace coordinator::rest

@@ -8,8 +8,11 @@ namespace coordinator::rest {
 void register_instance(Api& api);          // /version /metadata /application/settings /features /audit_events, health
 void register_users(Api& api);             // /user /users
 void register_access_tokens(Api& api);     // /personal_access_tokens, /projects/:id/access_tokens …
-void register_groups(Api& api);            // /groups /namespaces
+void register_groups(Api& api);            // /groups
 void register_projects(Api& api);          // /projects
+void register_project_lists(Api& api);     // GET /projects, /groups/:id/projects, /users/:id/projects
+void register_group_lists(Api& api);       // GET /groups, /groups/:id/subgroups, /namespaces …
+void register_transfer(Api& api);          // …/transfer
 void register_members(Api& api);           // …/members
 void register_variables(Api& api);         // …/variables, /admin/ci/variables
 void register_protected_refs(Api& api);    // …/protected_branches, …/protected_tags

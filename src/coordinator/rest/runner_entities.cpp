@@ -1,6 +1,7 @@
 // Runners as JSON (runner-tokens digest §11.1).
 #include <fmt/format.h>
 
+#include "coordinator/model/runner_shapes.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/entities.hpp"
@@ -15,13 +16,6 @@ Outcome<bool> has_job(Transaction& tx, std::string_view column, std::int64_t id)
                                       "'canceling'))",
                                       column),
                           {id})) > 0;
-}
-
-// REST's older shape: a paused runner says so instead of online or offline.
-std::string_view rest_status(const model::Runner& runner, std::int64_t now) {
-  const auto status = model::runner_status(runner.created_at, runner.contacted_at, now);
-  const bool settled = status == model::RunnerStatus::kStale || status == model::RunnerStatus::kNeverContacted;
-  return settled || runner.active ? model::to_string(status) : "paused";
 }
 
 Outcome<json::Value> projects_json(Transaction& tx, const Call& call, const model::Runner& runner) {
@@ -50,22 +44,11 @@ Outcome<json::Value> groups_json(Transaction& tx, const Call& call, const model:
 } // namespace
 
 Outcome<json::Value> runner_json(Transaction& tx, const Call& call, const model::Runner& runner) {
-  const auto now = call.now();
-  const bool online = model::runner_status(runner.created_at, runner.contacted_at, now) == model::RunnerStatus::kOnline;
-  auto out =
-      json::Value::object({{"id", runner.id},
-                           {"description", text_or_null(runner.description)},
-                           {"ip_address", nullptr},
-                           {"active", runner.active},
-                           {"paused", !runner.active},
-                           {"is_shared", runner.type == RunnerType::kInstance},
-                           {"runner_type", to_string(runner.type)},
-                           {"name", runner.name ? json::Value(*runner.name) : json::Value()},
-                           {"online", runner.contacted_at ? json::Value(online) : json::Value()},
-                           {"created_by", API_TRY(model::user_basic_json(tx, call.app, runner.creator_id))},
-                           {"created_at", model::utc_millis(runner.created_at)},
-                           {"status", rest_status(runner, now)},
-                           {"job_execution_status", API_TRY(has_job(tx, "runner_id", runner.id)) ? "active" : "idle"}});
+  auto out = model::runner_shape(runner, call.now());
+  out.set("created_by", API_TRY(model::user_basic_json(tx, call.app, runner.creator_id)));
+  out.set("created_at", model::utc_millis(runner.created_at));
+  out.set("job_execution_status", API_TRY(has_job(tx, "runner_id", runner.id)) ? "active" : "idle");
+  out.set("upgrade_status", API_TRY(model::upgrade_json(tx, runner.id)));
   return out;
 }
 
@@ -95,21 +78,13 @@ Outcome<json::Value> runner_details_json(Transaction& tx, const Call& call, cons
 }
 
 Outcome<json::Value> manager_json(Transaction& tx, const model::Manager& manager, std::int64_t now) {
-  return json::Value::object(
-      {{"id", manager.id},
-       {"system_id", manager.system_id},
-       {"version", text_or_null(manager.version)},
-       {"revision", text_or_null(manager.revision)},
-       {"platform", text_or_null(manager.platform)},
-       {"architecture", text_or_null(manager.architecture)},
-       {"executor", text_or_null(manager.executor)},
-       {"labels", manager.labels},
-       {"created_at", model::utc_millis(manager.created_at)},
-       {"contacted_at", model::time_json(manager.contacted_at)},
-       {"ip_address", text_or_null(manager.ip_address)},
-       {"status", model::to_string(model::runner_status(manager.created_at, manager.contacted_at, now))},
-       {"job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle"},
-       {"possible_clone", manager.possible_clone(now)}});
+  auto out = model::manager_shape(manager, now);
+  out.set("executor", text_or_null(manager.executor));
+  out.set("labels", manager.labels);
+  out.set("job_execution_status", API_TRY(has_job(tx, "manager_id", manager.id)) ? "active" : "idle");
+  out.set("upgrade_status", API_TRY(model::upgrade_json(tx, manager)));
+  out.set("possible_clone", manager.possible_clone(now));
+  return out;
 }
 
 json::Value issued_json(const model::IssuedToken& issued) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/runners.hpp"
 #include "coordinator/model/settings.hpp"
@@ -48,6 +49,10 @@ Outcome<std::optional<RegistrationTarget>> find_target(Transaction& tx, std::str
   return std::optional(std::move(out));
 }
 
+std::int64_t character_count(const std::string& text) {
+  return std::ranges::count_if(text, [](unsigned char byte) { return (byte & 0xc0) != 0x80; });
+}
+
 model::RunnerAttributes read_attributes(Params& params) {
   model::RunnerAttributes out;
   params.exclusive("maintainer_note", "maintenance_note");
@@ -59,10 +64,16 @@ model::RunnerAttributes read_attributes(Params& params) {
 
 Outcome<Reply> register_runner(Call& call) {
   auto& params = call.params;
-  const auto token = params.text("token", Presence::kRequired).value_or("");
+  // As everywhere, the header alone does, and must not say something else.
+  const auto header = call.header("RUNNER-TOKEN");
+  auto token = params.text("token", header.empty() ? Presence::kRequired : Presence::kOptional).value_or("");
   auto attributes = read_attributes(params);
   const auto& name = params.raw("info")["name"];
   API_CHECK(params.finish());
+  if (!header.empty() && !token.empty() && !base::constant_time_equal(token, header)) {
+    return std::unexpected(forbidden("invalid token supplied"));
+  }
+  if (token.empty()) token = header;
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto wanted = token.empty() ? std::nullopt : API_TRY(find_target(tx, token));
     const bool instance_allows = API_TRY(model::setting_flag(tx, "allow_runner_registration_token"));
@@ -71,9 +82,11 @@ Outcome<Reply> register_runner(Call& call) {
     }
     if (!wanted) return std::unexpected(forbidden("invalid token supplied"));
     if (wanted->type != RunnerType::kProject) attributes.locked = false;
-    if (const auto violations = model::validate(attributes); !violations.empty()) {
-      return std::unexpected(violations.as_object());
+    auto violations = model::validate(attributes);
+    if (name.is_string() && character_count(name.as_string()) > 256) {
+      violations.add("name", "is too long (maximum is 256 characters)");
     }
+    if (!violations.empty()) return std::unexpected(violations.as_object());
     if (wanted->type != RunnerType::kInstance) {
       const auto over = API_TRY(runner_limit_violations(tx, wanted->type, wanted->scope.scope_id, call.now()));
       if (!over.empty()) return std::unexpected(over.as_object());
@@ -81,7 +94,7 @@ Outcome<Reply> register_runner(Call& call) {
     model::NewRunner wish{.type = wanted->type, .attributes = attributes};
     if (wanted->type == RunnerType::kGroup) wish.namespace_id = wanted->scope.scope_id;
     if (wanted->type == RunnerType::kProject) wish.project_id = wanted->scope.scope_id;
-    if (name.is_string() && name.as_string().size() <= 256) wish.name = name.as_string();
+    if (name.is_string()) wish.name = name.as_string();
     const auto issued = API_TRY(model::create_runner(tx, call.app, wish));
     API_CHECK(model::audit(tx, call, "ci_runner_registered", model::subject_of(issued.runner),
                            json::Value::object({{"scope", wanted->scope.scope},
@@ -113,6 +126,7 @@ Outcome<Reply> unregister_runner(Call& call) {
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
     if (!API_TRY(model::is_known_place(tx, call, known))) return std::unexpected(forbidden());
+    API_CHECK(check_unmodified(call, known.runner.updated_at));
     API_CHECK(model::delete_runner(tx, known.runner.id));
     API_CHECK(model::audit(tx, call, "ci_runner_unregistered", model::subject_of(known.runner), json::Value::object(),
                            &known.runner));
@@ -128,6 +142,13 @@ Outcome<Reply> unregister_manager(Call& call) {
   API_CHECK(call.params.finish());
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     const auto known = API_TRY(model::authenticate_runner(tx, call));
+    const auto manager = API_TRY(
+        tx.query_one("SELECT contacted_at, created_at FROM runner_managers WHERE runner_id = ? AND system_id = ?",
+                     {known.runner.id, *system_id}));
+    if (manager) {
+      API_CHECK(
+          check_unmodified(call, manager->optional_integer("contacted_at").value_or(manager->integer("created_at"))));
+    }
     const auto gone_rows = API_TRY(
         tx.execute("DELETE FROM runner_managers WHERE runner_id = ? AND system_id = ?", {known.runner.id, *system_id}));
     if (gone_rows == 0) return std::unexpected(not_found("Runner manager not found"));
@@ -156,7 +177,7 @@ Outcome<Reply> router_discovery(Call& call) {
 
 void register_runner_identity(Api& api) {
   static const std::string registration =
-      "token!:text info:object maintainer_note:text " + std::string(kRunnerAttributes);
+      "token:text info:object maintainer_note:text " + std::string(kRunnerAttributes);
   api.post("/runners", register_runner,
            {.auth = Auth::kNone,
             .summary = "Register a runner with a registration token (deprecated)",
@@ -166,7 +187,7 @@ void register_runner_identity(Api& api) {
              {.auth = Auth::kNone,
               .summary = "Delete the runner of this token",
               .params = "token:text system_id:text",
-              .answers = "204 403 422"});
+              .answers = "204 403 412 422"});
   api.post("/runners/verify", verify_runner,
            {.auth = Auth::kNone,
             .summary = "Check a runner's token and make its manager known",
@@ -176,7 +197,7 @@ void register_runner_identity(Api& api) {
              {.auth = Auth::kNone,
               .summary = "Delete one manager of the runner of this token",
               .params = "token:text system_id!:text",
-              .answers = "204 403 404 422"});
+              .answers = "204 403 404 412 422"});
   api.post("/runners/reset_authentication_token", rotate_token,
            {.auth = Auth::kNone,
             .summary = "Rotate the runner's own token",

@@ -6,8 +6,10 @@
 #include <algorithm>
 
 #include "coordinator/model/audit.hpp"
+#include "coordinator/model/runner_query.hpp"
 #include "coordinator/model/users.hpp"
 #include "coordinator/rest/entities.hpp"
+#include "coordinator/rest/listing.hpp"
 #include "coordinator/rest/routes.hpp"
 
 namespace coordinator::rest {
@@ -103,6 +105,7 @@ Outcome<Reply> create_runner(Call& call) {
       params.is_null(type == RunnerType::kGroup ? "group_id" : "project_id")) {
     params.complain(type == RunnerType::kGroup ? "group_id is missing" : "project_id is missing");
   }
+  params.exclusive("active", "paused");
   model::NewRunner wish{.type = type, .creator_id = call.identity.user_id};
   read_runner_attributes(params, wish.attributes);
   API_CHECK(params.finish());
@@ -183,36 +186,30 @@ Outcome<Reply> reset_token(Call& call) {
 }
 
 Outcome<Reply> list_managers(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
+  const auto listing = API_TRY(read_listing(call.params));
+  // Who was heard of last comes first, unless the request says something else.
+  const bool by_contact = !call.params.has("order_by") && !call.params.has("sort");
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(runner_for(tx, call, call.path_id("id"), Ability::kReadRunner));
-    const auto managers = API_TRY(model::managers_of(tx, found.runner.id));
-    auto out = json::Value::array();
-    const auto end = std::min<std::int64_t>(page.offset() + page.per_page, static_cast<std::int64_t>(managers.size()));
-    for (auto i = page.offset(); i < end; ++i) {
-      out.push_back(API_TRY(manager_json(tx, managers[static_cast<std::size_t>(i)], call.now())));
-    }
-    return call.page_reply(std::move(out), page, static_cast<std::int64_t>(managers.size()));
+    model::Condition where;
+    where.add("m.runner_id = ?", {found.runner.id});
+    return list_rows(
+        tx, call, listing,
+        {.table = "runner_managers m", .id = "m.id", .order = by_contact ? "coalesce(m.contacted_at, 0) DESC" : ""},
+        std::move(where), [&](const Row& row) { return manager_json(tx, model::manager_from(row), call.now()); });
   });
 }
 
 Outcome<Reply> list_runner_projects(Call& call) {
-  const auto page = API_TRY(read_page(call.params));
+  const auto listing = API_TRY(read_listing(call.params, {"id"}, "asc"));
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto found = API_TRY(runner_for(tx, call, call.path_id("id"), Ability::kReadRunner));
-    auto out = json::Value::array();
-    std::int64_t total = 0;
-    for (const auto id : API_TRY(model::runner_project_ids(tx, found.runner.id))) {
-      const auto project = API_TRY(model::find_project(tx, id));
-      if (!project) continue;
-      const auto access = API_TRY(model::access_to(tx, call.identity, *project, call.now()));
-      if (!allowed(Ability::kRead, access)) continue;
-      if (total >= page.offset() && total < page.offset() + page.per_page) {
-        out.push_back(model::project_basic_json(call.app, *project));
-      }
-      ++total;
-    }
-    return call.page_reply(std::move(out), page, total);
+    auto where = model::projects_visible_to(call.identity, call.now());
+    where.add("p.id IN (SELECT project_id FROM runner_projects WHERE runner_id = ?)", {found.runner.id});
+    return list_rows(tx, call, listing, {.table = {}, .id = "p.id", .query = model::kProjectSelect}, std::move(where),
+                     [&](const Row& row) -> Outcome<json::Value> {
+                       return model::project_basic_json(call.app, model::project_from_row(row));
+                     });
   });
 }
 
@@ -241,12 +238,12 @@ void register_runners(Api& api) {
   api.get("/runners/:id/managers", list_managers,
           {.scopes = readers,
            .summary = "Hosts that use the runner's token",
-           .params = "@page",
+           .params = "@keyset",
            .answers = "200:[RunnerManager]"});
   api.get("/runners/:id/projects", list_runner_projects,
           {.scopes = readers,
            .summary = "Projects that a runner is assigned to",
-           .params = "@page",
+           .params = "@keyset",
            .answers = "200:[BasicProject]"});
   api.post("/runners/:id/reset_authentication_token", reset_token,
            {.scopes = managers,

@@ -61,15 +61,22 @@ Outcome<Reply> list_users(Call& call) {
   const auto search = params.text("search");
   const bool active = params.boolean("active").value_or(false);
   const bool blocked = params.boolean("blocked").value_or(false);
+  const bool humans = params.boolean("humans").value_or(false) ||
+                      params.boolean("without_project_bots").value_or(false) ||
+                      params.boolean("exclude_internal").value_or(false);
+  const auto order = params.one_of("order_by", {"id", "name", "username", "created_at", "updated_at"}).value_or("id");
+  const auto sort = params.one_of("sort", {"asc", "desc"}).value_or("desc");
   API_CHECK(params.finish());
+  const bool text = order == "name" || order == "username";
+  const auto order_sql = fmt::format(" ORDER BY {} {}, id {}", text ? "lower(" + order + ")" : order, sort, sort);
   const std::string where =
       " FROM users WHERE (? IS NULL OR lower(username) = lower(?)) AND (? IS NULL OR lower(username) LIKE ? ESCAPE "
-      "'\\' OR "
-      "lower(name) LIKE ? ESCAPE '\\' OR lower(email) = ?) AND (? = 0 OR state = 'active') AND (? = 0 OR state = "
-      "'blocked')";
+      "'\\' "
+      "OR lower(name) LIKE ? ESCAPE '\\' OR lower(email) = ?) AND (? = 0 OR state = 'active') AND (? = 0 OR state = "
+      "'blocked') AND (? = 0 OR kind = 'human')";
   const auto word = base::to_lower(search.value_or(""));
-  const auto pattern = model::like_pattern(word);
-  const Binds binds = {username, username, search, pattern, pattern, word, active, blocked};
+  const auto like = model::like_pattern(word);
+  const Binds binds = {username, username, search, like, like, word, active, blocked, humans};
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
     const auto total = API_TRY(tx.count("SELECT count(*)" + where, binds));
     auto paged = binds;
@@ -77,7 +84,7 @@ Outcome<Reply> list_users(Call& call) {
     paged.emplace_back(page.offset());
     auto out = json::Value::array();
     const bool full(allowed(Ability::kAdminInstance, call.identity.actor()));
-    for (const auto& row : API_TRY(tx.query("SELECT *" + where + " ORDER BY id DESC LIMIT ? OFFSET ?", paged))) {
+    for (const auto& row : API_TRY(tx.query("SELECT *" + where + order_sql + " LIMIT ? OFFSET ?", paged))) {
       out.push_back(user_json(call.app, model::user_from(row), full));
     }
     return call.page_reply(std::move(out), page, total);
@@ -191,15 +198,28 @@ Outcome<Reply> delete_user(Call& call) {
   });
 }
 
-ApiHandler set_state(std::string_view state, std::string_view refused_for) {
-  return [state, refused_for](Call& call) -> Outcome<Reply> {
+// {"block", "blocked", "user_blocked"}
+struct StateChange {
+  std::string_view verb, state, event;
+};
+
+ApiHandler set_state(const StateChange& change) {
+  return [change](Call& call) -> Outcome<Reply> {
     return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
       const auto user = API_TRY(user_of_path(tx, call));
-      if (user.id == call.identity.user_id) return std::unexpected(forbidden(refused_for));
-      API_CHECK(tx.execute("UPDATE users SET state = ? WHERE id = ?", {state, user.id}));
+      if (user.id == call.identity.user_id) {
+        return std::unexpected(forbidden(fmt::format("You cannot {} yourself", change.verb)));
+      }
+      // Blocking is the stronger word; only unblocking ends it.
+      if (user.state == "blocked" && change.verb == "deactivate") {
+        return std::unexpected(forbidden("A blocked user cannot be deactivated by the API"));
+      }
+      if (user.state == "blocked" && change.verb == "activate") {
+        return std::unexpected(forbidden("A blocked user must be unblocked to be activated"));
+      }
+      API_CHECK(tx.execute("UPDATE users SET state = ? WHERE id = ?", {change.state, user.id}));
       API_CHECK(tx.execute("DELETE FROM sessions WHERE user_id = ?", {user.id}));
-      API_CHECK(
-          model::audit(tx, call, state == "blocked" ? "user_blocked" : "user_unblocked", model::subject_of(user)));
+      API_CHECK(model::audit(tx, call, change.event, model::subject_of(user)));
       tx.after_commit([&call] { call.app.events.eligibility_changed(); });
       return json_reply(201, true);
     });
@@ -214,7 +234,8 @@ void register_users(Api& api) {
   api.get("/users", list_users,
           {.scopes = readers,
            .summary = "Users",
-           .params = "@page username:text search:text active:bool blocked:bool",
+           .params = "@page username:text search:text active:bool blocked:bool humans:bool without_project_bots:bool "
+                     "exclude_internal:bool order_by:(id|name|username|created_at|updated_at) sort:(asc|desc)",
            .answers = "200:[User]"});
   api.get("/users/:id", show_user, {.scopes = readers, .summary = "One user", .answers = "200:User"});
   api.post("/users", create_user,
@@ -229,10 +250,15 @@ void register_users(Api& api) {
            .params = "name:text email:text admin:bool password:text reset_password:bool force_random_password:bool",
            .answers = "200:User 409"});
   api.remove("/users/:id", delete_user, {.auth = Auth::kAdmin, .summary = "Delete a user", .answers = "204 412"});
-  api.post("/users/:id/block", set_state("blocked", "You cannot block yourself"),
-           {.auth = Auth::kAdmin, .summary = "Block a user", .answers = "201:bool"});
-  api.post("/users/:id/unblock", set_state("active", "You cannot unblock yourself"),
-           {.auth = Auth::kAdmin, .summary = "Unblock a user", .answers = "201:bool"});
+  static constexpr std::pair<StateChange, std::string_view> changes[] = {
+      {{"block", "blocked", "user_blocked"}, "Block a user"},
+      {{"unblock", "active", "user_unblocked"}, "Unblock a user"},
+      {{"deactivate", "deactivated", "user_deactivated"}, "Deactivate a user"},
+      {{"activate", "active", "user_activated"}, "Activate a user"}};
+  for (const auto& [change, summary] : changes) {
+    api.post(fmt::format("/users/:id/{}", change.verb), set_state(change),
+             {.auth = Auth::kAdmin, .summary = summary, .answers = "201:bool"});
+  }
 }
 
 } // namespace coordinator::rest

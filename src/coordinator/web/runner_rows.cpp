@@ -142,6 +142,7 @@ Outcome<json::Value> runner_row(Transaction& tx, const Call& call, const model::
        {"run_untagged", runner.run_untagged},
        {"job_execution_status", API_TRY(is_busy(tx, runner.id)) ? "active" : "idle"},
        {"version", text_or_null(manager.version)},
+       {"upgrade_status", API_TRY(model::upgrade_json(tx, runner.id))},
        {"ip_address", text_or_null(manager.ip_address)},
        {"contacted_at", model::time_json(runner.contacted_at)},
        {"created_at", model::utc_millis(runner.created_at)},
