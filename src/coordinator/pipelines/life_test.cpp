@@ -223,7 +223,7 @@ TEST_F(Life, OnlyWhoMay) {
   auto stranger = server.user("stranger");
   EXPECT_EQ(server.get(job, stranger.token).status, 404);
   EXPECT_EQ(server.get(fmt::format("{}/jobs/{}", base(), 424242)).status, 404);
-  EXPECT_EQ(server.get(fmt::format("{}/jobs/abc", base())).status, 404);
+  EXPECT_EQ(server.get(fmt::format("{}/jobs/abc", base())).status, 400);
 }
 
 } // namespace

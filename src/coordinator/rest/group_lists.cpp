@@ -30,7 +30,7 @@ struct Wish {
   model::Condition where;
 };
 
-Outcome<Wish> read_wish(Params& params) {
+Outcome<Wish> read_wish(Params& params, bool everywhere) {
   Wish wish;
   wish.listing = API_TRY(read_listing(params, {"name", "path", "id", "similarity"}, "asc"));
   wish.level = static_cast<int>(read_least_role(params));
@@ -45,7 +45,7 @@ Outcome<Wish> read_wish(Params& params) {
   if (const auto word = params.one_of("visibility", {"private", "internal", "public"})) {
     wish.where.add("n.visibility = ?", {*word});
   }
-  if (params.boolean("top_level_only").value_or(false)) wish.where.add("n.parent_id IS NULL");
+  if (everywhere && params.boolean("top_level_only").value_or(false)) wish.where.add("n.parent_id IS NULL");
   for (const auto& id : params.list("skip_groups").value_or(std::vector<std::string>{})) {
     const auto number = base::parse_int(id);
     if (!number) params.complain("skip_groups is invalid");
@@ -77,7 +77,7 @@ Outcome<Reply> list(Transaction& tx, const Call& call, const Wish& wish, model::
 // As GitLab: those that one has to do with, unless one asks for all that one sees. To administrators, and to who has
 // not said who he is, all.
 Outcome<Reply> list_groups(Call& call) {
-  const auto wish = API_TRY(read_wish(call.params));
+  const auto wish = API_TRY(read_wish(call.params, true));
   const auto& identity = call.identity;
   const bool all = wish.all.value_or(identity.admin) || !identity.signed_in();
   return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
@@ -89,7 +89,7 @@ Outcome<Reply> list_groups(Call& call) {
 
 ApiHandler list_below(bool all_descendants) {
   return [all_descendants](Call& call) -> Outcome<Reply> {
-    const auto wish = API_TRY(read_wish(call.params));
+    const auto wish = API_TRY(read_wish(call.params, false));
     return call.app.store.read([&](Transaction& tx) -> Outcome<Reply> {
       const auto found = API_TRY(model::visible_group(tx, call, call.path("id")));
       auto where = model::groups_visible_to(call.identity, call.now());
