@@ -12,15 +12,16 @@ class Document:
         self.value = json.loads(text)
         self.operations = []
         for path, item in self.value["paths"].items():
-            pattern = re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)))
+            # {path} at the end stands for the rest, slashes included.
+            pattern = re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path).replace(r"\{path\}", ".+")))
             for method, operation in item.items():
                 self.operations.append((method.upper(), path, pattern, operation))
 
     def find(self, method, path):
-        """The operation of a real path; literal segments win over parameters."""
+        """The operation of a real path; literal segments win over parameters, both over the rest of a path."""
         found = [entry for entry in self.operations if entry[0] == method and entry[2].fullmatch(path)]
         assert found, f"{method} {path} is not in the document"
-        return min(found, key=lambda entry: entry[1].count("{"))[3]
+        return min(found, key=lambda entry: ("{path}" in entry[1], -len(re.findall(r"/[^{/]+", entry[1]))))[3]
 
     def complaints(self, method, path, answer):
         operation = self.find(method, path)

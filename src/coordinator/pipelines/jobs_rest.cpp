@@ -89,9 +89,16 @@ Outcome<Reply> archived_file(Call& call, const Row& artifact, const std::string&
   return call.app.artifacts.file(call, artifact, path, call.params.boolean("inline").value_or(false));
 }
 
+// What cannot be understood is refused before anything is looked for.
+Outcome<std::monostate> check_flags(Call& call, std::initializer_list<std::string_view> names) {
+  for (const auto name : names) (void)call.params.boolean(name);
+  return call.params.finish();
+}
+
 // GET /projects/:id/jobs/artifacts/*: a ref may have slashes, so what follows it is looked for from the end and from
 // the start.
 Outcome<Reply> artifacts_of_ref(Call& call) {
+  API_CHECK(check_flags(call, {"direct_download", "inline"}));
   const std::string& rest = call.path("*");
   constexpr std::string_view kDownload = "/download";
   if (rest.ends_with(kDownload))
@@ -114,21 +121,30 @@ void register_artifacts(Api& api) {
   const std::string job = "/projects/:id/jobs/:job_id/artifacts";
   const std::string ref = "/projects/:id/jobs/artifacts/";
   api.get(
-      job, [](Call& call) -> Outcome<Reply> { return call.app.artifacts.reply(call, API_TRY(archive_of_job(call))); },
+      job,
+      [](Call& call) -> Outcome<Reply> {
+        API_CHECK(check_flags(call, {"direct_download"}));
+        return call.app.artifacts.reply(call, API_TRY(archive_of_job(call)));
+      },
       reading("A job's artifacts archive", "direct_download:bool"));
   api.get(
       job + "/*",
-      [](Call& call) -> Outcome<Reply> { return archived_file(call, API_TRY(archive_of_job(call)), call.path("*")); },
+      [](Call& call) -> Outcome<Reply> {
+        API_CHECK(check_flags(call, {"inline"}));
+        return archived_file(call, API_TRY(archive_of_job(call)), call.path("*"));
+      },
       reading("A file out of a job's artifacts archive", "inline:bool"));
   api.get(
       ref + ":ref/download",
       [](Call& call) -> Outcome<Reply> {
+        API_CHECK(check_flags(call, {"direct_download"}));
         return call.app.artifacts.reply(call, API_TRY(archive_of_ref(call, call.path("ref"))));
       },
       reading("The artifacts of a ref's latest successful job of that name", "job!:text direct_download:bool"));
   api.get(
       ref + ":ref/raw/*",
       [](Call& call) -> Outcome<Reply> {
+        API_CHECK(check_flags(call, {"inline"}));
         return archived_file(call, API_TRY(archive_of_ref(call, call.path("ref"))), call.path("*"));
       },
       reading("A file out of these artifacts", "job!:text inline:bool"));
