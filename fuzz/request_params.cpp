@@ -24,5 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   (void)params->finish();
   (void)coordinator::read_page(*params);
+  (void)coordinator::read_keyset(*params);
   return 0;
 }

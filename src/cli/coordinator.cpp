@@ -50,6 +50,9 @@ int run_coordinator(const GlobalOptions& global, const Arguments& arguments) {
                  &o.database);
   options.text("external-url", "FORERUNNER_EXTERNAL_URL", "URL under which users and runners reach it",
                &o.external_url);
+  options.text("trusted-proxies", "FORERUNNER_TRUSTED_PROXIES",
+               "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses, networks, unix",
+               &o.trusted_proxies);
   if (const Parsed parsed = parse_options(global, "coordinator", options, arguments); parsed.leave) {
     return parsed.status;
   }

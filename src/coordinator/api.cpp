@@ -123,8 +123,12 @@ void note_unread(const Call& call, std::string_view method, Reply& reply) {
   if (method == "GET" || method == "DELETE" || reply.status >= 300) return;
   auto unread = call.params.unread();
   if (unread.empty()) return;
+  constexpr std::size_t kMostNamed = 20;
+  constexpr std::size_t kLongestNamed = 60;
+  if (unread.size() > kMostNamed) unread.resize(kMostNamed);
   for (auto& name : unread) {
     std::erase_if(name, [](unsigned char c) { return c < 0x20 || c > 0x7e || c == ','; });
+    if (name.size() > kLongestNamed) name.resize(kLongestNamed);
   }
   reply.headers.set("X-Forerunner-Ignored-Parameters", base::join(unread, ", "));
 }
@@ -197,12 +201,16 @@ Outcome<std::monostate> check_unmodified(const Call& call, std::int64_t changed_
   return {};
 }
 
-void respond(const Call& call, const net::Responder& responder, Reply reply) {
+namespace {
+
+// What every answer of the API carries.
+Reply finished(const Call& call, Reply reply) {
   reply.headers.set("X-Request-Id", call.request_id);
   reply.headers.set("Cache-Control", "no-store");
   // Logs, artifacts and names in JSON are other people's words: no browser is to run or show them as a page.
   reply.headers.set("X-Content-Type-Options", "nosniff");
   reply.headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox");
+  reply.headers.set("Cross-Origin-Resource-Policy", "same-origin");
   if (base::log::enabled(base::log::Level::kDebug)) {
     base::log::debug("request", {{"method", call.request.method},
                                  {"path", call.request.path},
@@ -210,7 +218,23 @@ void respond(const Call& call, const net::Responder& responder, Reply reply) {
                                  {"user", call.identity.username},
                                  {"request_id", call.request_id}});
   }
-  responder.send(std::move(reply));
+  return reply;
+}
+
+} // namespace
+
+void respond(const Call& call, const net::Responder& responder, Reply reply) {
+  responder.send(finished(call, std::move(reply)));
+}
+
+net::Admission admission(Outcome<std::optional<std::size_t>> decision) {
+  net::Admission out;
+  if (decision) {
+    out.max_body = *decision;
+  } else {
+    out.refusal = std::move(decision.error());
+  }
+  return out;
 }
 
 void Api::add(std::string_view method, std::string_view pattern, ApiHandler handler, Route route) {
@@ -270,7 +294,18 @@ void Api::add_async(std::string_view method, std::string_view pattern, AsyncHand
     if (!admitted) return respond(*call, responder, std::move(refusal));
     handler(call, responder);
   };
-  const net::RouteOptions options{.max_body = route.max_body, .spool = route.spool};
+  net::RouteOptions options{.max_body = route.max_body, .spool = route.spool};
+  if (route.slow) options.slow = [](const net::Request&) { return true; };
+  if (route.admit) {
+    options.admit = [this, route, names = names_of(pattern)](const net::Request& request) {
+      Call call(app_, request);
+      call.path_names = names;
+      auto ready = prepare(call, route, request.method);
+      auto decision = ready ? route.admit(call) : std::unexpected(std::move(ready.error()));
+      if (!decision) return admission(std::unexpected(finished(call, std::move(decision.error()))));
+      return admission(std::move(decision));
+    };
+  }
   const auto full = std::string(route.root) + std::string(pattern);
   // Clients end a path with a slash, or have two in a row after a collection's name (python-gitlab: /features//x).
   if (!full.ends_with('*')) http_.route(method, full + "/", options, serve);

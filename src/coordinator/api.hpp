@@ -84,6 +84,10 @@ struct Route {
   std::size_t max_body = 1 << 20;
   bool spool = false;
   bool parse_body = true; // false: the handler reads request.body itself
+  // Asked before the body is taken in, with the parameters of the query: an answer that ends the request, or how many
+  // bytes the body may have (nullopt: max_body).
+  std::function<Outcome<std::optional<std::size_t>>(Call&)> admit = {};
+  bool slow = false; // runs among the slow handlers, see net::RouteOptions
   // For the OpenAPI document, in the notation of openapi.hpp: what the route does, the parameters that its handler
   // reads (query or body; path parameters go without saying), and what it answers beyond the errors of the framework.
   std::string_view summary = {};
@@ -104,6 +108,8 @@ using ApiHandler = std::function<Outcome<Reply>(Call&)>;
 using AsyncHandler = std::function<void(std::shared_ptr<Call>, net::Responder)>;
 
 void respond(const Call& call, const net::Responder& responder, Reply reply);
+// For handlers outside the framework: what RouteOptions::admit answers.
+net::Admission admission(Outcome<std::optional<std::size_t>> decision);
 
 class Api {
  public:

@@ -23,10 +23,11 @@ namespace coordinator {
 struct Options {
   std::string listen = "127.0.0.1:8929";
   std::string data_dir;
-  base::Secret database;    // postgresql://…; empty: SQLite in the data directory
-  std::string object_store; // artifacts and logs: a folder or s3://…; empty: below the data directory
-  std::string external_url; // empty: http://<listen address>
-  std::size_t threads = 0;  // 0: chosen by the number of processors
+  base::Secret database;       // postgresql://…; empty: SQLite in the data directory
+  std::string object_store;    // artifacts and logs: a folder or s3://…; empty: below the data directory
+  std::string external_url;    // empty: http://<listen address>
+  std::string trusted_proxies; // networks whose X-Forwarded-For and -Proto are believed, see net/address.hpp
+  std::size_t threads = 0;     // 0: chosen by the number of processors
   // First credentials of `root`; empty: generated on the first start. coordinator::run() reads them from
   // FORERUNNER_ROOT_TOKEN and FORERUNNER_ROOT_PASSWORD when they are empty.
   base::Secret root_token;

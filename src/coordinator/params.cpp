@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 #include "base/strings.hpp"
 #include "base/utf8.hpp"
@@ -24,50 +25,79 @@ bool clean(const json::Value& value) {
   return true;
 }
 
-// Rails' notation for nested forms: a[b]=1 makes an object, a[]=1 an array.
-void put_form(json::Value& object, std::string_view key, std::string value) {
-  const auto open = key.find('[');
-  if (open == std::string_view::npos || open == 0 || !key.ends_with(']')) {
-    object.set(key, std::move(value));
-    return;
-  }
-  const auto name = key.substr(0, open);
-  const auto close = key.find(']', open);
-  const auto inner = key.substr(open + 1, close - open - 1);
-  const auto rest = key.substr(close + 1);
-  json::Value child = object[name];
-  if (inner.empty()) {
-    if (!child.is_array()) child = json::Value::array();
-    child.push_back(std::move(value));
-  } else {
-    if (!child.is_object()) child = json::Value::object();
-    put_form(child, std::string(inner) + std::string(rest), std::move(value));
-  }
-  object.set(name, std::move(child));
-}
+// As many as upstream takes: a body of a megabyte could name a hundred thousand, and nest them as deep.
+constexpr std::size_t kMostParameters = 4096;
+constexpr std::size_t kDeepest = 32;
 
-void put_urlencoded(json::Value& object, std::string_view body) {
+Reply too_many() { return invalid_parameters({fmt::format("there are more than {} parameters", kMostParameters)}); }
+
+// A form's parameters, one by one, in Rails' notation: a[b]=1 makes an object, a[]=1 an array.
+class Form {
+ public:
+  explicit Form(json::Value& object) : object_(object) {}
+
+  Outcome<std::monostate> put(std::string_view key, std::string value) {
+    if (++count_ > kMostParameters) return std::unexpected(too_many());
+    json::Value* at = &object_;
+    auto open = key.find('[');
+    if (open == std::string_view::npos || open == 0 || !key.ends_with(']')) {
+      at->set(key, std::move(value));
+      return {};
+    }
+    at = &member(*at, key.substr(0, open));
+    for (std::size_t depth = 0;; ++depth) {
+      if (depth == kDeepest) return std::unexpected(invalid_parameters({"a parameter is nested too deeply"}));
+      const auto close = key.find(']', open);
+      const auto inner = key.substr(open + 1, close - open - 1);
+      if (inner.empty()) {
+        if (!at->is_array()) *at = json::Value::array();
+        at->push_back(std::move(value));
+        return {};
+      }
+      if (!at->is_object()) *at = json::Value::object();
+      open = key.find('[', close);
+      if (open == std::string_view::npos) {
+        at->set(inner, std::move(value));
+        return {};
+      }
+      at = &member(*at, inner);
+    }
+  }
+
+ private:
+  static json::Value& member(json::Value& object, std::string_view name) {
+    for (auto& [key, value] : object.as_object())
+      if (key == name) return value;
+    return object.as_object().emplace_back(std::string(name), json::Value()).second;
+  }
+
+  json::Value& object_;
+  std::size_t count_ = 0;
+};
+
+Outcome<std::monostate> put_urlencoded(Form& form, std::string_view body) {
   for (const auto& pair : base::split(body, '&')) {
     if (pair.empty()) continue;
     const auto equals = pair.find('=');
     auto key = base::percent_decode(std::string_view(pair).substr(0, equals), true);
     auto value =
         equals == std::string::npos ? "" : base::percent_decode(std::string_view(pair).substr(equals + 1), true);
-    put_form(object, key, std::move(value));
-  }
-}
-
-// Files are no parameters of the management API; their parts are left out.
-Outcome<std::monostate> put_multipart(json::Value& object, std::string_view content_type, std::string_view body) {
-  auto parts = net::parse_multipart(body, content_type);
-  if (!parts) return std::unexpected(invalid_parameters({parts.error().message()}));
-  for (auto& part : *parts) {
-    if (!part.header.has_filename) put_form(object, part.header.name, std::move(part.value));
+    API_CHECK(form.put(key, std::move(value)));
   }
   return {};
 }
 
-Outcome<std::monostate> put_body(json::Value& object, const net::Request& request) {
+// Files are no parameters of the management API; their parts are left out.
+Outcome<std::monostate> put_multipart(Form& form, std::string_view content_type, std::string_view body) {
+  auto parts = net::parse_multipart(body, content_type);
+  if (!parts) return std::unexpected(invalid_parameters({parts.error().message()}));
+  for (auto& part : *parts) {
+    if (!part.header.has_filename) API_CHECK(form.put(part.header.name, std::move(part.value)));
+  }
+  return {};
+}
+
+Outcome<std::monostate> put_body(json::Value& object, Form& form, const net::Request& request) {
   const auto& body = request.body;
   if (base::trim(body).empty()) return {};
   const std::string content_type(request.header("Content-Type"));
@@ -80,11 +110,12 @@ Outcome<std::monostate> put_body(json::Value& object, const net::Request& reques
     }
     if (value->is_null()) return {}; // what the stock runner sends with a token reset by id
     if (!value->is_object()) return std::unexpected(invalid_parameters({"the body must be a JSON object"}));
+    if (value->size() > kMostParameters) return std::unexpected(too_many());
     for (auto& [key, member] : value->as_object()) object.set(key, std::move(member));
   } else if (type == "application/x-www-form-urlencoded" || type.empty()) {
-    put_urlencoded(object, body);
+    return put_urlencoded(form, body);
   } else if (type == "multipart/form-data") {
-    return put_multipart(object, content_type, body);
+    return put_multipart(form, content_type, body);
   } else {
     return std::unexpected(Reply(
         415, json::Value::object({{"error", fmt::format("The provided content-type '{}' is not supported.", type)}})));
@@ -96,8 +127,9 @@ Outcome<std::monostate> put_body(json::Value& object, const net::Request& reques
 
 Outcome<Params> Params::parse(const net::Request& request) {
   auto object = json::Value::object();
-  for (const auto& [key, value] : request.query) put_form(object, key, value);
-  API_CHECK(put_body(object, request));
+  Form form(object);
+  for (const auto& [key, value] : request.query) API_CHECK(form.put(key, value));
+  API_CHECK(put_body(object, form, request));
   if (!clean(object)) {
     return std::unexpected(invalid_parameters({"parameters must be valid UTF-8 without NUL characters"}));
   }
@@ -186,6 +218,7 @@ std::optional<std::vector<std::string>> Params::list(std::string_view name, Pres
   const auto* value = look(name, presence);
   if (!value) return std::nullopt;
   std::vector<std::string> out;
+  std::unordered_set<std::string> seen;
   const auto take = [&](const json::Value& item) {
     if (item.is_object() || item.is_array()) {
       complain(fmt::format("{} is invalid", name));
@@ -194,7 +227,7 @@ std::optional<std::vector<std::string>> Params::list(std::string_view name, Pres
     if (item.is_null()) return;
     for (const auto& part : base::split(item.is_string() ? item.as_string() : item.dump(), ',')) {
       std::string trimmed(base::trim(part));
-      if (!trimmed.empty() && std::ranges::find(out, trimmed) == out.end()) out.push_back(std::move(trimmed));
+      if (!trimmed.empty() && seen.insert(trimmed).second) out.push_back(std::move(trimmed));
     }
   };
   if (value->is_array()) {

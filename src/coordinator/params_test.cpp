@@ -85,6 +85,45 @@ TEST(Params, BrokenBodies) {
   EXPECT_TRUE(from_body("application/json", ""));
 }
 
+// One small body must not keep a processor busy for minutes, or the stack full.
+TEST(Params, FormsAreBounded) {
+  const auto repeated = [](std::string_view part, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += part;
+    return out;
+  };
+  constexpr auto kForm = "application/x-www-form-urlencoded";
+  EXPECT_EQ(from_body(kForm, "a" + repeated("[b]", 300'000) + "=1").error().status, 400);
+  EXPECT_EQ(from_body(kForm, "a" + repeated("[b]", 33) + "=1").error().status, 400);
+  EXPECT_TRUE(from_body(kForm, "a" + repeated("[b]", 32) + "=1"));
+  EXPECT_EQ(from_body(kForm, repeated("a[]=1&", 150'000)).error().status, 400);
+  std::string keys;
+  std::string members;
+  for (int i = 0; i < 20'000; ++i) {
+    keys += "k" + std::to_string(i) + "=&";
+    members += (i == 0 ? "{\"a-" : ",\"a-") + std::to_string(i) + "\":1";
+  }
+  EXPECT_EQ(from_body(kForm, keys).error().status, 400);
+  EXPECT_EQ(from_body("application/json", members + "}").error().status, 400);
+  EXPECT_EQ(from_body("application/json", repeated("[", 100'000)).error().status, 400);
+}
+
+TEST(Params, LongListsAreQuick) {
+  std::string items = "{\"list\":\"";
+  for (int i = 0; i < 150'000; ++i) items += std::to_string(i % 100'000) + ",";
+  auto params = *from_body("application/json", items + "\"}");
+  EXPECT_EQ(params.list("list")->size(), 100'000u); // in hours, were each compared with each
+}
+
+TEST(Params, NestedForms) {
+  auto params =
+      *from_body("application/x-www-form-urlencoded", "a[b][c]=1&a[b][d]=2&a[e][]=3&a[e][]=4&x[=5&y]=6&[z]=7");
+  EXPECT_EQ(params.raw("a").dump(), R"({"b":{"c":"1","d":"2"},"e":["3","4"]})");
+  EXPECT_EQ(params.text("x["), "5");
+  EXPECT_EQ(params.text("y]"), "6");
+  EXPECT_EQ(params.text("[z]"), "7");
+}
+
 TEST(Params, Pages) {
   auto params = *from_body("application/json", R"({"page":"3","per_page":1000})");
   const auto page = read_page(params);

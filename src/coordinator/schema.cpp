@@ -418,8 +418,16 @@ CREATE TABLE sign_in_attempts (
   updated_at BIGINT NOT NULL);
 )";
 
-constexpr std::array<std::string_view, 8> kMigrations = {kIdentity,    kRunners,    kPipelines, kJobLogs,
-                                                         kRunnerFleet, kManagement, kQueue,     kSignIn};
+// What nobody ever read: attempts are counted in sign_in_attempts, the token against forged requests follows from the
+// session's secret.
+constexpr std::string_view kUnused = R"(
+ALTER TABLE users DROP COLUMN failed_logins;
+ALTER TABLE users DROP COLUMN locked_until;
+ALTER TABLE sessions DROP COLUMN csrf_digest;
+)";
+
+constexpr std::array<std::string_view, 9> kMigrations = {kIdentity,   kRunners, kPipelines, kJobLogs, kRunnerFleet,
+                                                         kManagement, kQueue,   kSignIn,    kUnused};
 
 } // namespace
 

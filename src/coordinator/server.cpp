@@ -27,8 +27,9 @@ std::string App::path(std::string_view name) const { return sys::join_path(optio
 
 namespace {
 
-net::ServerOptions http_options(const Options& options, const DataDir& data_dir) {
+net::ServerOptions http_options(const Options& options, const DataDir& data_dir, net::TrustedProxies proxies) {
   net::ServerOptions http;
+  http.trusted_proxies = std::move(proxies);
   http.threads = options.threads;
   http.spool_dir = data_dir.spool();
   http.server_name = "forerunner";
@@ -60,13 +61,13 @@ std::string address_url(std::string_view listen, int port) {
 } // namespace
 
 struct Server::Impl {
-  Impl(Options options, std::unique_ptr<Store> store_in, Vault vault_in, DataDir data_dir_in,
-       std::unique_ptr<objects::Objects> objects_in, base::Clock& clock)
+  Impl(Options options, net::TrustedProxies proxies, std::unique_ptr<Store> store_in, Vault vault_in,
+       DataDir data_dir_in, std::unique_ptr<objects::Objects> objects_in, base::Clock& clock)
       : data_dir(std::move(data_dir_in)),
         store(std::move(store_in)),
         kept(std::move(objects_in)),
         vault(std::move(vault_in)),
-        http(http_options(options, data_dir)),
+        http(http_options(options, data_dir, std::move(proxies))),
         app{.options = std::move(options),
             .url = {},
             .store = *store,
@@ -129,13 +130,14 @@ base::Result<std::unique_ptr<Server>> Server::create(Options options, base::Cloc
   base::Clock& clock = given_clock ? *given_clock : system_clock;
   FR_CHECK(check_external_url(options.external_url));
   FR_CHECK(check_database(options.database));
+  auto proxies = FR_TRY(net::TrustedProxies::parse(options.trusted_proxies));
   auto data_dir = FR_TRY(DataDir::open(options.data_dir, !options.database.empty()));
   auto vault = FR_TRY(Vault::open(options.data_dir));
   auto store = FR_TRY(Store::open(
       {.path = sys::join_path(options.data_dir, kDatabaseFile), .url = options.database, .migrations = migrations()}));
   auto kept = FR_TRY(objects::Objects::open(options, *store, clock));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(store), std::move(vault), std::move(data_dir),
-                                     std::move(kept), clock);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(proxies), std::move(store), std::move(vault),
+                                     std::move(data_dir), std::move(kept), clock);
   FR_CHECK(bootstrap(impl->app));
   impl->data_dir.started();
   impl->register_routes();

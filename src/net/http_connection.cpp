@@ -2,14 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 #include <ctime>
 #include <limits>
+#include <unordered_map>
+#include <vector>
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
@@ -29,6 +33,9 @@ constexpr std::size_t kPiece = 64u << 10;
 constexpr std::size_t kReadAhead = 4096;
 constexpr std::size_t kFilePiece = 256u << 10;
 constexpr std::size_t kMaxLinger = 64u << 20;
+// More than a header, a chunk's size line and what is read at once need together.
+constexpr std::size_t kMostBuffered = 4 * kMaxHeader;
+constexpr std::uint64_t kDiskCheck = 16u << 20; // a spooled body asks for room on the disk as often
 constexpr std::chrono::seconds kLingerTime{5};
 
 std::string http_date() {
@@ -76,10 +83,54 @@ void ServerCore::destroy_loop() {
   gone = std::move(loop);
 }
 
+void ServerCore::stop_pools() {
+  slow_pool->stop();
+  pool->stop();
+}
+
+// At the limit a flood of connections that send nothing must not shut others out: room is made among those that wait,
+// where most come from. Some at a time, because looking through all of them costs.
+bool ServerCore::make_room() {
+  // Who does not read its answer comes after those who do not send their request.
+  return make_room([](const Connection& connection) { return connection.waits_for_client(); }) ||
+         make_room([](const Connection& connection) { return connection.sends(); });
+}
+
+bool ServerCore::make_room(bool (*may_go)(const Connection&)) {
+  std::unordered_map<std::string_view, std::vector<Connection*>> waiting;
+  for (const auto& connection : connections)
+    if (may_go(*connection)) waiting[connection->remote_address()].push_back(connection.get());
+  auto most = std::ranges::max_element(waiting, {}, [](const auto& entry) { return entry.second.size(); });
+  if (most == waiting.end()) return false;
+  auto& candidates = most->second;
+  std::size_t some = std::max<std::size_t>(1, std::min(candidates.size() / 2, connections.size() / 100));
+  std::ranges::partial_sort(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(some), {},
+                            &Connection::phase_began);
+  std::vector<std::shared_ptr<Connection>> gone;
+  for (std::size_t i = 0; i < some; ++i) gone.push_back(candidates[i]->shared_from_this());
+  for (const auto& connection : gone) connection->close();
+  return true;
+}
+
+bool ServerCore::reserve(std::size_t size, const Connection& asking) {
+  while (buffered + size > options.max_buffered) {
+    std::shared_ptr<Connection> oldest;
+    for (const auto& connection : connections)
+      if (connection.get() != &asking && connection->waits_for_client() && connection->buffered() > 0 &&
+          (oldest == nullptr || connection->phase_began() < oldest->phase_began()))
+        oldest = connection;
+    if (oldest == nullptr) return false;
+    oldest->close();
+  }
+  buffered += size;
+  return true;
+}
+
 // ---- Responder ----------------------------------------------------------------------------------------------------
 
 Responder::State::~State() {
   if (!spool_file.empty()) unlink(spool_file.c_str());
+  core->buffered -= buffered;
   if (sent || core->stopping) return;
   core->post([held = core, weak = connection, number = serial] {
     if (auto target = weak.lock()) target->respond(number, held->error_page(500));
@@ -144,7 +195,17 @@ void Responder::on_disconnect(std::function<void()> callback) const {
 // ---- receiving ----------------------------------------------------------------------------------------------------
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string remote_address)
-    : core_(std::move(core)), socket_(std::move(socket)), remote_address_(std::move(remote_address)) {}
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      remote_address_(std::move(remote_address)),
+      buffer_(kMostBuffered) {}
+
+Connection::~Connection() { core_->buffered -= buffered_; }
+
+void Connection::enter(Phase phase) {
+  phase_ = phase;
+  phase_began_ = Clock::now();
+}
 
 void Connection::start() {
   error_code ignored;
@@ -158,8 +219,7 @@ void Connection::close() {
   socket_.close(ignored);
   if (auto state = state_.lock()) state->lost();
   if (stream_ != nullptr) stream_->cancel();
-  spool_.reset();
-  if (!spool_path_.empty()) unlink(spool_path_.c_str());
+  forget_body();
   core_->connections.erase(shared_from_this());
 }
 
@@ -169,6 +229,7 @@ void Connection::sweep(Clock::time_point now) {
 
 void Connection::await_request(std::chrono::milliseconds timeout) {
   arm(timeout);
+  enter(Phase::kReceiving);
   idle_ = true;
   if (buffer_.size() > 0) return read_header();
   read_ahead();
@@ -194,6 +255,7 @@ void Connection::read_ahead() {
 void Connection::read_header() {
   idle_ = false;
   arm(core_->options.header_timeout);
+  enter(Phase::kReceiving);
   parser_.emplace();
   parser_->eager(true);
   parser_->header_limit(kMaxHeader);
@@ -222,8 +284,44 @@ void Connection::begin_request() {
     keep_alive_ = keep_alive_ && parser_->is_done();
     return write_response(core_->fallback(request_, match.other_methods ? 405 : 404));
   }
+  slow_ = route_->options.slow && route_->options.slow(request_);
+  max_body_ = route_->options.max_body;
   if (auto status = early_refusal()) return refuse(*status);
-  parser_->body_limit(route_->options.max_body);
+  if (route_->options.admit) return ask_admission();
+  take_body();
+}
+
+void Connection::ask_admission() {
+  disarm();
+  enter(Phase::kWorking);
+  bool accepted = pool().try_submit([self = shared_from_this()] {
+    Admission admission;
+    try {
+      admission = self->route_->options.admit(self->request_); // which nobody else touches meanwhile
+    } catch (const std::exception& error) {
+      base::log::error(std::string("a request's admission failed: ") + error.what());
+      admission.refusal = self->core_->error_page(500);
+    }
+    self->core_->post([self, admission = std::move(admission)]() mutable {
+      if (!self->closed_) self->admitted(std::move(admission));
+    });
+  });
+  if (!accepted) refuse(503);
+}
+
+void Connection::admitted(Admission admission) {
+  enter(Phase::kReceiving);
+  if (admission.refusal) {
+    keep_alive_ = keep_alive_ && parser_->is_done();
+    return write_response(std::move(*admission.refusal));
+  }
+  max_body_ = std::min(max_body_, admission.max_body.value_or(max_body_));
+  if (auto status = early_refusal()) return refuse(*status);
+  take_body();
+}
+
+void Connection::take_body() {
+  parser_->body_limit(max_body_);
   if (parser_->is_done()) return dispatch();
   if (route_->options.spool && !open_spool()) return refuse(500);
   if (!base::equals_ignore_case(request_.headers.get("Expect"), "100-continue")) return start_body();
@@ -253,14 +351,16 @@ void Connection::read_request_fields() {
     auto value = field.value();
     request_.headers.add({name.data(), name.size()}, {value.data(), value.size()});
   }
-  request_.remote_address = remote_address_;
+  auto client = core_->options.trusted_proxies.client_of(remote_address_, request_.headers);
+  request_.remote_address = std::move(client.address);
+  request_.https = client.https;
 }
 
 std::optional<int> Connection::early_refusal() const {
   auto expect = request_.headers.get("Expect");
   if (!expect.empty() && !base::equals_ignore_case(expect, "100-continue")) return 417;
   auto length = parser_->content_length();
-  if (length && *length > route_->options.max_body) return 413;
+  if (length && *length > max_body_) return 413;
   return std::nullopt;
 }
 
@@ -311,24 +411,50 @@ void Connection::read_body() {
 void Connection::body_piece(std::size_t size) {
   request_.body_size += size;
   std::string_view bytes = std::string_view(piece_).substr(0, size);
-  if (request_.body_size > route_->options.max_body) return refuse(413);
-  if (spool_.valid()) {
-    if (auto written = sys::write_all(spool_.get(), bytes); !written) {
-      base::log::error("cannot keep a request's body: " + written.error().message());
-      return refuse(500);
-    }
-  } else {
-    request_.body += bytes;
-  }
+  if (request_.body_size > max_body_) return refuse(413);
+  if (!keep_piece(bytes)) return;
   if (!parser_->is_done()) return read_body();
   piece_ = std::string(); // "= {}" would keep the room
   dispatch();
 }
 
+bool Connection::keep_piece(std::string_view bytes) {
+  if (!spool_.valid()) {
+    if (!core_->reserve(bytes.size(), *this)) {
+      refuse(503);
+      return false;
+    }
+    buffered_ += bytes.size();
+    request_.body += bytes;
+    return true;
+  }
+  auto before = request_.body_size - bytes.size();
+  if ((before == 0 || before / kDiskCheck != request_.body_size / kDiskCheck) && !disk_has_room()) {
+    refuse(503);
+    return false;
+  }
+  if (auto written = sys::write_all(spool_.get(), bytes); !written) {
+    base::log::error("cannot keep a request's body: " + written.error().message());
+    refuse(503);
+    return false;
+  }
+  return true;
+}
+
+bool Connection::disk_has_room() {
+  struct statvfs room{};
+  if (fstatvfs(spool_.get(), &room) != 0) return true;
+  if (room.f_bavail * room.f_frsize >= core_->options.min_free_disk) return true;
+  base::log::error("the disk is nearly full: bodies of requests are refused", {{"path", spool_path_}});
+  return false;
+}
+
 void Connection::dispatch() {
   disarm();
+  enter(Phase::kWorking);
   auto state = std::make_shared<Responder::State>(core_, weak_from_this());
   state->serial = serial_;
+  state->buffered = std::exchange(buffered_, 0);
   if (spool_.valid()) {
     spool_.reset();
     request_.body_file = spool_path_;
@@ -339,7 +465,7 @@ void Connection::dispatch() {
   parser_.reset();
   buffer_.shrink_to_fit();
   read_ahead();
-  bool accepted = core_->pool->try_submit(
+  bool accepted = pool().try_submit(
       [handler = &route_->handler, request = std::move(request_), responder = Responder(std::move(state))]() mutable {
         try {
           (*handler)(std::move(request), std::move(responder)); // the task keeps no part of it
@@ -352,7 +478,16 @@ void Connection::dispatch() {
 
 // ---- answering ----------------------------------------------------------------------------------------------------
 
+void Connection::forget_body() {
+  spool_.reset();
+  if (!spool_path_.empty()) unlink(std::exchange(spool_path_, {}).c_str());
+  if (buffered_ == 0) return;
+  core_->buffered -= std::exchange(buffered_, 0);
+  request_.body = std::string();
+}
+
 void Connection::refuse(int status) {
+  forget_body();
   keep_alive_ = false;
   awaiting_answer_ = false;
   ++serial_;
@@ -387,6 +522,7 @@ std::string Connection::head_of(const Response& response, std::optional<std::uin
 }
 
 void Connection::write_response(Response response) {
+  enter(Phase::kSending);
   arm(core_->options.body_timeout);
   bool bodiless = has_no_body(response.status);
   if (response.stream != nullptr && !bodiless) {
@@ -447,7 +583,7 @@ void Connection::file_piece() {
       self->send_piece(std::move(data), &Connection::file_piece);
     });
   };
-  if (!core_->pool->try_submit(read_next)) close();
+  if (!pool().try_submit(read_next)) close();
 }
 
 void Connection::write_stream(std::string head, std::shared_ptr<StreamBody> stream) {
@@ -484,7 +620,7 @@ void Connection::stream_piece() {
       self->send_piece(std::move(piece), end ? &Connection::response_done : &Connection::stream_piece);
     });
   };
-  if (!core_->pool->try_submit(read_next)) close();
+  if (!pool().try_submit(read_next)) close();
 }
 
 void Connection::response_done() {
@@ -497,6 +633,7 @@ void Connection::response_done() {
 // A close with unread bytes resets the connection, and the client would lose the answer it was just sent.
 void Connection::linger() {
   if (lingered_ == 0) {
+    enter(Phase::kLingering);
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
     arm(kLingerTime);

@@ -34,6 +34,12 @@ struct ServerCore {
   void post(std::function<void()> work);
   // Ends the loop for good: waiting operations hold this core, which holds the loop.
   void destroy_loop();
+  void stop_pools();
+  // Closes connections that only wait, of the address that has most of them; false when there are none. I/O thread.
+  bool make_room();
+  bool make_room(bool (*may_go)(const Connection&));
+  // Bodies in memory; false: this one has no room, though the oldest unfinished ones were given up for it. I/O thread.
+  bool reserve(std::size_t size, const Connection& asking);
 
   ServerOptions options;
   std::unique_ptr<boost::asio::io_context> loop;
@@ -42,6 +48,8 @@ struct ServerCore {
   std::function<Response(const Request&, int)> fallback;
   std::function<Response(int)> error_page;
   std::unique_ptr<sys::ThreadPool> pool;
+  std::unique_ptr<sys::ThreadPool> slow_pool;
+  std::atomic<std::size_t> buffered = 0;                       // bytes of bodies in memory
   std::unordered_set<std::shared_ptr<Connection>> connections; // I/O thread
   std::atomic<bool> stopping = false;
 };
@@ -59,6 +67,7 @@ struct Responder::State {
   std::weak_ptr<Connection> connection;
   std::uint64_t serial = 0; // of the request on its connection
   std::string spool_file;
+  std::size_t buffered = 0; // of the body, given back at the end
 
   std::mutex mutex;
   bool sent = false;
@@ -72,12 +81,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Clock = std::chrono::steady_clock;
 
   Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string remote_address);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
   void start();
   void respond(std::uint64_t serial, Response response); // I/O thread
   void close();
   void sweep(Clock::time_point now);
 
+  // The client has the word: nothing of ours is lost when this is closed.
+  bool waits_for_client() const { return phase_ == Phase::kReceiving || phase_ == Phase::kLingering; }
+  bool sends() const { return phase_ == Phase::kSending; }
+  Clock::time_point phase_began() const { return phase_began_; }
+  const std::string& remote_address() const { return remote_address_; }
+  std::size_t buffered() const { return buffered_; }
+
  private:
+  enum class Phase { kReceiving, kWorking, kSending, kLingering };
   using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
 
   void await_request(std::chrono::milliseconds timeout);
@@ -85,8 +105,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void begin_request();
   void read_request_fields();
   std::optional<int> early_refusal() const;
+  void ask_admission();
+  void admitted(Admission admission);
+  void take_body();
   void start_body();
   void read_body();
+  bool keep_piece(std::string_view bytes); // false: refused
+  bool disk_has_room();
+  void forget_body();
+  void enter(Phase phase);
+  sys::ThreadPool& pool() const { return slow_ ? *core_->slow_pool : *core_->pool; }
   void body_piece(std::size_t size);
   bool open_spool();
   void dispatch();
@@ -108,7 +136,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<ServerCore> core_;
   Socket socket_;
   std::string remote_address_;
-  boost::beast::flat_buffer buffer_;
+  boost::beast::flat_buffer buffer_; // bounded, so that no endless line fills it
+  Phase phase_ = Phase::kReceiving;
+  Clock::time_point phase_began_ = Clock::now();
   std::optional<Clock::time_point> deadline_;
   bool closed_ = false;
 
@@ -116,6 +146,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   Request request_;
   const Route* route_ = nullptr;
+  bool slow_ = false;
+  std::size_t max_body_ = 0;
+  std::size_t buffered_ = 0; // counted in core_->buffered
   std::string spool_path_;
   sys::Fd spool_;
   std::string piece_;

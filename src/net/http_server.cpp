@@ -72,7 +72,7 @@ class Listener : public std::enable_shared_from_this<Listener<Acceptor>> {
  private:
   template <class Socket>
   void take(Socket socket) {
-    if (core_->connections.size() >= core_->options.max_connections) return;
+    if (core_->connections.size() >= core_->options.max_connections && !core_->make_room()) return;
     prepare_socket(socket);
     auto address = address_of(socket);
     auto connection = std::make_shared<Connection>(core_, Connection::Socket(std::move(socket)), std::move(address));
@@ -207,6 +207,7 @@ HttpServer::HttpServer(ServerOptions options) : impl_(std::make_unique<Impl>(std
   std::size_t threads = impl_->core->options.threads;
   if (threads == 0) threads = std::max<std::size_t>(4, 2 * std::thread::hardware_concurrency());
   impl_->core->pool = std::make_unique<sys::ThreadPool>(threads, 10'000);
+  impl_->core->slow_pool = std::make_unique<sys::ThreadPool>(impl_->core->options.slow_threads, 10'000);
   impl_->core->fallback = default_fallback;
   impl_->core->error_page = default_error_page;
 }
@@ -214,8 +215,8 @@ HttpServer::HttpServer(ServerOptions options) : impl_(std::make_unique<Impl>(std
 HttpServer::~HttpServer() {
   stop();
   if (impl_->thread.joinable()) impl_->thread.join();
-  // Never run: the pool and the sockets still have to go.
-  impl_->core->pool->stop();
+  // Never run: the pools and the sockets still have to go.
+  impl_->core->stop_pools();
   impl_->core->connections.clear();
   impl_->sweeper.reset();
   impl_->core->destroy_loop();
@@ -245,12 +246,19 @@ void HttpServer::run() {
   impl_->sweep_later();
   core->loop->run();
   // Running handlers finish; what they answer reaches nobody any more.
-  core->pool->stop();
+  core->stop_pools();
   core->connections.clear();
 }
 
 void HttpServer::start() {
   impl_->thread = std::jthread([this] { run(); });
+}
+
+std::function<bool(std::function<void()>)> HttpServer::slow_runner() {
+  return [weak = std::weak_ptr(impl_->core)](std::function<void()> work) {
+    auto core = weak.lock();
+    return core != nullptr && core->slow_pool->try_submit(std::move(work));
+  };
 }
 
 void HttpServer::stop() {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "net/address.hpp"
 #include "net/headers.hpp"
 
 namespace net {
@@ -30,7 +31,8 @@ struct Request {
   std::string query_string;                               // without '?'
   std::vector<std::pair<std::string, std::string>> query; // decoded
   Headers headers;
-  std::string remote_address; // IP address
+  std::string remote_address; // IP address; the client's, where a trusted proxy tells it
+  bool https = false;         // a trusted proxy says so
   std::string body;
   // A spooling route: the body is in this file, which is removed when the last Responder of the request is gone (move
   // it away to keep it).
@@ -88,20 +90,35 @@ class Responder {
 
 using Handler = std::function<void(Request, Responder)>;
 
+// What a request's head decides before its body is taken in.
+struct Admission {
+  std::optional<Response> refusal;     // answered at once; the body is not read
+  std::optional<std::size_t> max_body; // less than the route's
+};
+
 struct RouteOptions {
   std::size_t max_body = 1u << 20; // 413 above
   bool spool = false;              // the body goes to a temporary file
+  // Asked on a pool thread, with an empty body, before anything of the body is kept. Must not answer itself.
+  std::function<Admission(const Request&)> admit = {};
+  // Handlers and streams that may take long (git, other people's stores, hashing) have threads of their own, so that
+  // they hold up nobody but each other. Asked on the I/O thread; must be quick.
+  std::function<bool(const Request&)> slow = {};
 };
 
 struct ServerOptions {
-  std::size_t threads = 0; // of the handler pool; 0: twice the number of processors, at least 4
-  std::string spool_dir;   // empty: the system's directory for temporary files
+  std::size_t threads = 0;       // of the handler pool; 0: twice the number of processors, at least 4
+  std::size_t slow_threads = 16; // of the pool for slow routes
+  std::string spool_dir;         // empty: the system's directory for temporary files
   std::chrono::milliseconds header_timeout{30'000};
   std::chrono::milliseconds idle_timeout{90'000};  // of a kept-alive connection
   std::chrono::milliseconds body_timeout{120'000}; // longest silence while a body is received or an answer is sent
-  std::size_t min_body_rate = 512;      // bytes a second on the whole, beyond the first body_timeout: no drips
-  std::size_t max_connections = 10'000; // fewer where the process may not open so many files
-  std::string server_name;              // the Server field; empty: none
+  std::size_t min_body_rate = 512;         // bytes a second on the whole, beyond the first body_timeout: no drips
+  std::size_t max_connections = 10'000;    // fewer where the process may not open so many files
+  std::size_t max_buffered = 256u << 20;   // bytes of unspooled bodies in memory, of all requests together
+  std::uint64_t min_free_disk = 64u << 20; // spooled bodies leave so much
+  TrustedProxies trusted_proxies;
+  std::string server_name; // the Server field; empty: none
 };
 
 class HttpServer {
@@ -129,6 +146,8 @@ class HttpServer {
   void run();   // serves on the calling thread until stop(); again after it is an error of the caller
   void start(); // run() on a thread of its own
   void stop();  // from any thread; open connections are closed, running handlers finish
+  // Runs work among the slow handlers; false when there is no room. May outlive the server, and says false then.
+  std::function<bool(std::function<void()>)> slow_runner();
 
  private:
   struct Impl;

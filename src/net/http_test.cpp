@@ -229,14 +229,21 @@ TEST_F(Http, DripsAreCutOff) {
 TEST_F(Http, NoMoreConnectionsThanAllowed) {
   server = std::make_unique<HttpServer>(ServerOptions{.max_connections = 3});
   echo("GET", "/");
+  std::latch arrived(3);
+  std::mutex mutex;
+  std::vector<Responder> waiting;
+  server->route("GET", "/hold", {}, [&](Request, Responder responder) {
+    std::lock_guard lock(mutex);
+    waiting.push_back(responder);
+    arrived.count_down();
+  });
   run();
   std::vector<sys::Fd> held;
   for (int i = 0; i < 3; ++i) {
     held.push_back(connect());
-    EXPECT_TRUE(sys::write_all(held.back().get(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-    char first = 0;
-    EXPECT_EQ(::recv(held.back().get(), &first, 1, 0), 1); // accepted
+    EXPECT_TRUE(sys::write_all(held.back().get(), "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"));
   }
+  arrived.wait(); // they are in work, and are not closed for others
   EXPECT_EQ(raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "");
   held.pop_back();
   auto end = std::chrono::steady_clock::now() + 20s;

@@ -10,17 +10,19 @@ COOKIE = "_forerunner_session"
 class Visitor:
     def __init__(self, server):
         self.server, self.cookie, self.csrf, self.set_cookie = server, "", "", ""
+        self.name, self.always = COOKIE, {}
 
     def send(self, method, path, body=None, headers=None, csrf=True):
-        headers = dict(headers or {})
+        headers = {**self.always, **(headers or {})}
         if self.cookie:
-            headers["Cookie"] = f"{COOKIE}={self.cookie}"
+            headers["Cookie"] = f"{self.name}={self.cookie}"
         if self.csrf and csrf:
             headers.setdefault("X-CSRF-Token", self.csrf)
         answer = self.server.send(method, path, body, headers)
         if answer.headers.get("Set-Cookie"):
             self.set_cookie = answer.headers["Set-Cookie"]
-            self.cookie = self.set_cookie.split("=", 1)[1].split(";")[0]
+            self.name, rest = self.set_cookie.split("=", 1)
+            self.cookie = rest.split(";")[0]
         if answer.body[:1] == b"{" and "csrf_token" in answer.json:
             self.csrf = answer.json["csrf_token"]
         return answer

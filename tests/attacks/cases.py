@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, server):
         self.server, self.directory, self.users, self.trees = server, server.directory, {}, []
-        for name in ("ann", "bob", "eve", "mallory"):
+        for name in ("ann", "bob", "eve", "mallory", "pam"):
             self.users[name] = server.api("POST", "users", {
                 "name": name, "username": name, "email": f"{name}@example.org", "password": PASSWORD}, expect=201)["id"]
 

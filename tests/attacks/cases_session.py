@@ -1,9 +1,10 @@
 """Sessions: fixation, forged requests, redirects, guessing."""
 
-import statistics
+import concurrent.futures
 import time
 
 from browser import COOKIE, Visitor, request
+from client import TOKEN
 
 
 def case_session_fixation(world):
@@ -106,18 +107,24 @@ def case_guessing(world):
 
 def case_enumeration_by_time(world):
     """An unknown name takes as long as a wrong password: both cost one hash."""
-    times = {"eve": [], "nobody-at-all": []}
-    for i in range(5):
-        for login, list_of in times.items():
-            visitor = Visitor(world.server)
-            visitor.get("/-/web/context")
-            start = time.monotonic()
-            assert visitor.sign_in(login, f"wrong {i}").status == 401
-            list_of.append(time.monotonic() - start)
-    known, unknown = (statistics.median(values) for values in times.values())
-    # Without the hash an unknown name would take a hundredth.
-    assert 0.3 < unknown / known < 3, (known, unknown)
-    Visitor(world.server).sign_in("eve", world.password)
+    seen = []
+    # The quickest of some is what a loaded machine disturbs least; one undisturbed round is proof enough, as without the
+    # hash an unknown name takes a hundredth in each of them.
+    for turn in range(4):
+        times = {"eve": [], f"nobody-at-all-{turn}": []}
+        for i in range(8):
+            for login, list_of in times.items():
+                visitor = Visitor(world.server)
+                visitor.get("/-/web/context")
+                start = time.monotonic()
+                assert visitor.sign_in(login, f"wrong {i}").status == 401
+                list_of.append(time.monotonic() - start)
+        world.visitor("eve")  # forgets the failures
+        known, unknown = (min(values) for values in times.values())
+        seen.append((known, unknown))
+        if 0.5 < unknown / known < 2:
+            return
+    raise AssertionError(seen)
 
 
 def case_cookie_flags(world):
@@ -129,6 +136,14 @@ def case_cookie_flags(world):
         visitor = Visitor(secure)
         visitor.get("/users/sign_in")
         assert "Secure" in visitor.set_cookie.split("; "), visitor.set_cookie
+        # A name that browsers take from this very host only, and no other is looked at: a neighbour in the domain could
+        # plant one.
+        assert visitor.name.startswith("__Host-") and "Domain" not in visitor.set_cookie, visitor.set_cookie
+        assert visitor.sign_in("root", world.root_password).status == 200
+        assert visitor.user()["username"] == "root"
+        planted = Visitor(secure)
+        planted.name, planted.cookie = COOKIE, visitor.cookie
+        assert planted.user() is None
         answer = visitor.get("/users/sign_in")
         assert answer.headers["Strict-Transport-Security"]
     assert COOKIE not in world.server.api("GET", "version")
@@ -149,3 +164,65 @@ def case_signed_out_is_out(world):
     world.server.api("POST", f"users/{number}/block", {}, expect=201)
     assert bob.user() is None
     assert Visitor(world.server).sign_in("bob", "a new password").status == 401
+
+
+def from_address(server, address):
+    """A browser behind the proxy that the server trusts."""
+    visitor = Visitor(server)
+    visitor.always = {"X-Forwarded-For": f"10.9.9.9, {address}"}
+    return visitor
+
+
+def case_locks_are_no_weapon(world):
+    """Whoever fails at somebody's account locks himself out, not its owner; many addresses together are slowed down."""
+    with world.another("--trusted-proxies", "127.0.0.1") as server:
+        server.api("PUT", "application/settings", {"sign_in_attempts_per_address": 0}, expect=200)
+        root = world.root_password
+        assert from_address(server, "192.0.2.1").sign_in("root", root).status == 200
+        for i in range(10):
+            assert from_address(server, "203.0.113.1").sign_in("root", f"wrong {i}").status == 401
+        assert from_address(server, "203.0.113.1").sign_in("root", root).status == 429
+        assert from_address(server, "192.0.2.2").sign_in("root", root).status == 200
+        # From everywhere: an IPv6 host has a whole network to itself and counts as one.
+        for i in range(10):
+            assert from_address(server, f"2001:db8::{i + 1:x}").sign_in("root", "wrong").status == 401
+        assert from_address(server, "2001:db8::ffff").sign_in("root", root).status == 429
+        answers = [from_address(server, f"198.51.100.{i}").sign_in("root", "wrong").status for i in range(40)]
+        assert answers[0] == 401 and answers[-1] == 429, answers
+        assert from_address(server, "198.51.100.200").sign_in("root", root).status == 429
+        assert from_address(server, "192.0.2.1").sign_in("root", root).status == 200, "where the owner sits"
+        assert from_address(server, "192.0.2.2").sign_in("root", root).status == 200
+
+
+def case_parallel_sign_ins(world):
+    """Right passwords at the same time are no guesses, wrong ones at the same time are each counted."""
+    def attempt(password):
+        return Visitor(world.server).sign_in("pam", password).status
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        assert set(pool.map(attempt, [world.password] * 24)) == {200}
+        answers = list(pool.map(attempt, [f"wrong {i}" for i in range(24)]))
+    assert sorted(answers) == [401] * 10 + [429] * 14, answers
+
+
+def case_claimed_addresses(world):
+    """X-Forwarded-* of clients is not believed; behind a trusted proxy it is what the proxy saw."""
+    liar = Visitor(world.server)
+    liar.always = {"X-Forwarded-For": "203.0.113.77", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example",
+                   "X-Real-IP": "203.0.113.77", "Forwarded": "for=203.0.113.77;proto=https"}
+    assert liar.sign_in("ann", world.password).status == 200
+    assert "Secure" not in liar.set_cookie
+    mine = [one for one in liar.get("/-/web/sessions").json if one["current"]]
+    assert mine[0]["ip_address"] == "127.0.0.1", mine
+    with world.another("--trusted-proxies", "127.0.0.0/8") as server:
+        visitor = from_address(server, "203.0.113.7")
+        visitor.always["X-Forwarded-Proto"] = "https"
+        assert visitor.sign_in("root", world.root_password).status == 200
+        assert "Secure" in visitor.set_cookie.split("; ") and visitor.name.startswith("__Host-")
+        assert visitor.get("/-/web/sessions").json[0]["ip_address"] == "203.0.113.7"
+        events = server.api("GET", "audit_events", expect=200)
+        assert any("203.0.113.7" in str(event) for event in events), events
+        assert not any("10.9.9.9" in str(event) for event in events), events
+        # Addresses are made of --external-url, whatever a request says.
+        for header in ("Host", "X-Forwarded-Host"):
+            answer = server.send("GET", "/api/v4/user", None, {"PRIVATE-TOKEN": TOKEN, header: "evil.example"})
+            assert b"evil.example" not in answer.body and b"http" in answer.body

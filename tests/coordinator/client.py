@@ -100,10 +100,12 @@ class Tree:
         self.url = url
         self.git("init", "-q", "-b", "main")
 
-    def git(self, *arguments, check=True):
+    def git(self, *arguments, check=True, stdin=None):
+        """`stdin`: bytes for its standard input."""
         done = subprocess.run(
             ["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", *arguments], cwd=self.directory,
-            capture_output=True, text=True, env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": "/dev/null"})
+            capture_output=True, input=stdin, env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": "/dev/null"})
+        done.stdout, done.stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         assert not check or done.returncode == 0, done.stderr
         return done
 

@@ -22,6 +22,7 @@
 #include "base/strings.hpp"
 #include "coordinator/git/hooks.hpp"
 #include "coordinator/git/repository.hpp"
+#include "coordinator/git/turns.hpp"
 #include "coordinator/runner_api/work.hpp"
 #include "coordinator/vault.hpp"
 #include "sys/fd.hpp"
@@ -31,9 +32,11 @@
 namespace coordinator {
 namespace {
 
+using git::kPushLimit;
 using git::Push;
 
-constexpr std::size_t kPushLimit = std::size_t{5} << 30;
+constexpr std::size_t kMostRefs = 10'000; // of one push, its options included
+constexpr std::size_t kMostProcesses = 100;
 
 // The coordinator's side of the hooks: collects what a hook sends until "end", answers, is ready for the next.
 class HookChannel {
@@ -78,8 +81,10 @@ class HookChannel {
       pending_.erase(0, end + 1);
       if (line == "end") {
         answer();
-      } else {
+      } else if (lines_.size() <= kMostRefs) {
         lines_.push_back(std::move(line));
+      } else {
+        unchecked_ = true;
       }
     }
   }
@@ -94,12 +99,20 @@ class HookChannel {
         continue;
       }
       auto fields = base::split_fields(lines_[i]);
-      if (fields.size() == 4)
-        updates.push_back({.before = fields[0], .after = fields[1], .ref = fields[2], .forced = fields[3] == "forced"});
+      if (fields.size() != 4) {
+        unchecked_ = true;
+        break;
+      }
+      updates.push_back({.before = fields[0], .after = fields[1], .ref = fields[2], .forced = fields[3] == "forced"});
     }
     bool before = !lines_.empty() && lines_.front() == "pre-receive";
     lines_.clear();
-    git::HookAnswer result = before ? git::pre_receive(push_, updates) : git::post_receive(push_, updates, options);
+    git::HookAnswer result;
+    if (unchecked_) { // and so not allowed
+      result = {.allowed = false, .lines = {fmt::format("GitLab: at most {} references at once, please.", kMostRefs)}};
+    } else {
+      result = before ? git::pre_receive(push_, updates) : git::post_receive(push_, updates, options);
+    }
     if (before && result.allowed) accepted_ = true;
     std::string text;
     for (const auto& line : result.lines) {
@@ -124,11 +137,13 @@ class HookChannel {
   sys::Fd down_;
   std::string pending_;
   std::vector<std::string> lines_;
+  bool unchecked_ = false; // an update was not kept
   std::atomic<bool> accepted_ = false;
 };
 
 // One run of http-backend and its hooks, which are served while its output is read.
 struct Session {
+  std::shared_ptr<git::Turns::Turn> turn; // goes on to the next when the process has ended
   HookChannel hooks;
   sys::Child child;
   sys::Fd out;
@@ -189,7 +204,10 @@ class Leftovers {
 // http-backend's standard output as the body of the answer.
 class Backend final : public net::StreamBody {
  public:
-  explicit Backend(std::shared_ptr<Leftovers> leftovers) : leftovers_(std::move(leftovers)) {}
+  Backend(std::shared_ptr<Leftovers> leftovers, std::shared_ptr<git::Turns::Turn> turn)
+      : leftovers_(std::move(leftovers)) {
+    session_->turn = std::move(turn);
+  }
   ~Backend() override {
     if (session_->child.running()) leftovers_->take(std::move(session_));
   }
@@ -364,6 +382,13 @@ Outcome<Granted> authorize(App& app, const Identity& identity, const Target& tar
   });
 }
 
+// "version=2", and whatever else may once stand between colons.
+bool plain_protocol(std::string_view value) {
+  return !value.empty() && value.size() <= 200 && std::ranges::all_of(value, [](unsigned char c) {
+    return std::isalnum(c) || c == '=' || c == ':' || c == '.' || c == '-' || c == '_';
+  });
+}
+
 std::vector<std::string> backend_environment(const App& app, const net::Request& request, const Target& target,
                                              const Granted& granted, const Identity& identity,
                                              const HookChannel& hooks) {
@@ -375,11 +400,13 @@ std::vector<std::string> backend_environment(const App& app, const net::Request&
   set("GIT_HTTP_EXPORT_ALL", "1");
   set("PATH_INFO", fmt::format("/{}.git/{}", granted.project.id, target.action));
   set("REQUEST_METHOD", request.method == "HEAD" ? "GET" : request.method);
-  set("QUERY_STRING", request.query_string);
+  // Not what was sent: of a parameter given twice the backend would take the other one than we did.
+  if (request.method != "POST")
+    set("QUERY_STRING", target.push ? "service=git-receive-pack" : "service=git-upload-pack");
   set("CONTENT_TYPE", request.header("Content-Type"));
   if (!request.body_file.empty()) set("CONTENT_LENGTH", std::to_string(request.body_size));
   if (!request.header("Content-Encoding").empty()) set("HTTP_CONTENT_ENCODING", request.header("Content-Encoding"));
-  if (!request.header("Git-Protocol").empty()) set("GIT_PROTOCOL", request.header("Git-Protocol"));
+  if (plain_protocol(request.header("Git-Protocol"))) set("GIT_PROTOCOL", request.header("Git-Protocol"));
   set("REMOTE_ADDR", request.remote_address);
   if (identity.signed_in()) set("REMOTE_USER", fmt::format("user-{}", identity.user_id));
   if (hooks.active()) set("FORERUNNER_HOOKS", hooks.directory());
@@ -402,21 +429,31 @@ net::Response parse_cgi(const std::string& head) {
   return response;
 }
 
-Outcome<Reply> serve(const std::shared_ptr<Work>& work, const std::shared_ptr<Leftovers>& leftovers,
-                     const net::Request& request) {
-  App& app = work->service.app();
-  auto target = parse_target(request);
-  if (auto there = with_suffix(app, request)) return empty_reply(301).header("Location", *there);
-  if (!target) return json_reply(404, json::Value::object({{"error", "404 Not Found"}}));
-  Identity identity = API_TRY(identify(app, request));
-  Granted granted = API_TRY(authorize(app, identity, *target));
-  API_CHECK(git::Repository(app, granted.project.id).create());
+struct Permitted {
+  Target target;
+  Identity identity;
+  Granted granted;
+};
 
-  auto backend = std::make_shared<Backend>(leftovers);
-  if (target->push && target->action == "git-receive-pack")
+// Who asks for what, and may: out of the request's head alone.
+Outcome<Permitted> permit(App& app, const net::Request& request) {
+  auto target = parse_target(request);
+  if (auto there = with_suffix(app, request)) return std::unexpected(empty_reply(301).header("Location", *there));
+  if (!target) return std::unexpected(json_reply(404, json::Value::object({{"error", "404 Not Found"}})));
+  auto identity = API_TRY(identify(app, request));
+  auto granted = API_TRY(authorize(app, identity, *target));
+  return Permitted{.target = std::move(*target), .identity = std::move(identity), .granted = std::move(granted)};
+}
+
+Outcome<Reply> serve(const std::shared_ptr<Work>& work, const net::Request& request, Permitted permitted,
+                     std::shared_ptr<Backend> backend) {
+  App& app = work->service.app();
+  const auto& [target, identity, granted] = permitted;
+  API_CHECK(git::Repository(app, granted.project.id).create());
+  if (target.push && target.action == "git-receive-pack")
     API_CHECK(backend->hooks().open(
         app, {.work = work, .project = granted.project, .identity = identity, .access = granted.access}));
-  API_CHECK(backend->start(backend_environment(app, request, *target, granted, identity, backend->hooks()),
+  API_CHECK(backend->start(backend_environment(app, request, target, granted, identity, backend->hooks()),
                            request.body_file));
   auto head = backend->read_head();
   if (!head) return std::unexpected(Reply(std::move(head.error())));
@@ -427,22 +464,50 @@ Outcome<Reply> serve(const std::shared_ptr<Work>& work, const std::shared_ptr<Le
 
 } // namespace
 
+namespace {
+
+// Below ".git" nothing is a page, however wrong the rest: git is answered, not sent to the sign-in page.
+bool below_git(const net::Request& request) {
+  return base::percent_decode(request.path).find(".git/") != std::string::npos;
+}
+
+// Git's answers are no pages either, and nobody but who asked may keep them.
+Reply guarded_answer(Reply reply) {
+  reply.headers.set("X-Content-Type-Options", "nosniff");
+  if (!reply.headers.contains("Cache-Control")) reply.headers.set("Cache-Control", "no-store");
+  return reply;
+}
+
+} // namespace
+
 void register_git(Api& api, const std::shared_ptr<Work>& work, const net::Handler& otherwise) {
   if (auto installed = git::install_hooks(work->service.app()); !installed)
     base::log::error("cannot write git's hooks", {{"error", installed.error().message()}});
-  auto handler = [work, otherwise, leftovers = std::make_shared<Leftovers>()](const net::Request& request,
-                                                                              const net::Responder& responder) {
+  auto turns = std::make_shared<git::Turns>(api.http().slow_runner(), kMostProcesses);
+  auto handler = [work, otherwise, turns, leftovers = std::make_shared<Leftovers>()](net::Request request,
+                                                                                     const net::Responder& responder) {
+    App& app = work->service.app();
     const bool reading = request.method == "GET" || request.method == "HEAD";
-    // Below ".git" nothing is a page, however wrong the rest: git is answered, not sent to the sign-in page.
-    const bool inside = base::percent_decode(request.path).find(".git/") != std::string::npos;
-    if (reading && !inside && !with_suffix(work->service.app(), request)) {
-      return otherwise(request, responder);
-    }
-    auto reply = serve(work, leftovers, request);
-    responder.send(reply ? std::move(*reply) : std::move(reply.error()));
+    if (reading && !below_git(request) && !with_suffix(app, request)) return otherwise(std::move(request), responder);
+    auto permitted = permit(app, request);
+    if (!permitted) return responder.send(guarded_answer(std::move(permitted.error())));
+    auto run = [work, leftovers, responder, request = std::move(request),
+                permitted = std::move(*permitted)](std::shared_ptr<git::Turns::Turn> turn) {
+      auto reply = serve(work, request, permitted, std::make_shared<Backend>(leftovers, std::move(turn)));
+      responder.send(guarded_answer(reply ? std::move(*reply) : std::move(reply.error())));
+    };
+    if (!git::Turns::take(turns, std::move(run))) responder.send(guarded_answer(unavailable("too much git at once")));
   };
-  api.http().route("GET", "/*", {}, handler);
-  api.http().route("POST", "/*", {.max_body = kPushLimit, .spool = true}, handler);
+  api.http().route("GET", "/*", {.slow = below_git}, handler);
+  // Whoever may not push learns that before his five gigabytes lie on our disk.
+  auto admit = [work](const net::Request& request) {
+    auto permitted = permit(work->service.app(), request);
+    if (!permitted) return admission(std::unexpected(guarded_answer(std::move(permitted.error()))));
+    return net::Admission{};
+  };
+  api.http().route("POST", "/*",
+                   {.max_body = kPushLimit, .spool = true, .admit = admit, .slow = [](const auto&) { return true; }},
+                   handler);
 }
 
 } // namespace coordinator

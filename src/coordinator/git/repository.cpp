@@ -5,13 +5,12 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "base/utf8.hpp"
 #include "sys/files.hpp"
 #include "sys/process.hpp"
 
 namespace coordinator::git {
 namespace {
-
-constexpr std::size_t kOutputLimit = 64u << 20;
 
 // Both hooks speak with the request's thread over two FIFOs: name, push options, the ref lines, "end"; answered by
 // lines to print (after '|') and a verdict. No socket, no credentials, nothing to find at run time. Whether an update
@@ -97,6 +96,10 @@ std::vector<std::string> git_environment(const App& app) {
       {"receive.hideRefs", "refs/keep-around"},
       {"receive.advertisePushOptions", "true"},
       {"receive.fsckObjects", "true"},
+      // A compressed request may hold a thousand times its size; larger blobs are streamed, not held in memory.
+      {"receive.maxInputSize", std::to_string(kPushLimit)},
+      {"core.bigFileThreshold", "32m"},
+      {"pack.windowMemory", "128m"},
       // Old but harmless flaws of real histories; GitLab lets the same ones in.
       {"receive.fsck.badTimezone", "ignore"},
       {"receive.fsck.missingSpaceBeforeDate", "ignore"},
@@ -123,16 +126,18 @@ Repository::Repository(const App& app, std::int64_t project_id)
 
 bool Repository::exists() const { return sys::is_regular_file(path_ + "/HEAD"); }
 
-base::Result<std::string> Repository::run(std::vector<std::string> arguments) const {
+base::Result<std::string> Repository::run(std::vector<std::string> arguments, std::size_t limit) const {
   std::string name = arguments.front();
   sys::SpawnOptions options;
   options.argv = {"git", "--git-dir=" + path_};
   options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
   options.env = environment_;
-  auto output = FR_TRY(sys::run_command(options, {}, {}, kOutputLimit));
+  auto output = FR_TRY(sys::run_command(options, {}, {}, limit + 1));
   if (!output.status.success())
     return base::fail(base::ErrorKind::kChildFailed,
                       fmt::format("git {}: {}", name, std::string(base::trim(output.err))));
+  if (output.out.size() > limit)
+    return base::fail(base::ErrorKind::kLimit, fmt::format("git {}: more than {} bytes", name, limit));
   return std::move(output.out);
 }
 
@@ -179,20 +184,31 @@ base::Result<Commit> Repository::commit(const std::string& sha) const {
   auto out = FR_TRY(run({"log", "-1", "--format=%H%x00%an%x00%ae%x00%cI%x00%s%x00%B%x00", sha}));
   auto parts = base::split(out, '\0');
   if (parts.size() < 6) return base::fail(base::ErrorKind::kInternal, "git log gave no commit");
-  return Commit{.sha = parts[0],
-                .author = fmt::format("{} <{}>", parts[1], parts[2]),
-                .author_name = parts[1],
-                .author_email = parts[2],
+  // Whoever pushes writes these, of any size, and they are kept with every pipeline.
+  constexpr std::size_t kLongestName = 500;
+  constexpr std::size_t kLongestMessage = 200'000;
+  auto cut = [&](std::size_t part, std::size_t most) {
+    return parts[part].size() <= most ? parts[part] : base::repair_utf8(parts[part].substr(0, most));
+  };
+  Commit commit{.sha = parts[0],
+                .author = {},
+                .author_name = cut(1, kLongestName),
+                .author_email = cut(2, kLongestName),
                 .timestamp = parts[3],
-                .title = parts[4],
-                .message = parts[5]};
+                .title = cut(4, kLongestName),
+                .message = cut(5, kLongestMessage)};
+  commit.author = fmt::format("{} <{}>", commit.author_name, commit.author_email);
+  return commit;
 }
 
-base::Result<std::string> Repository::read(const std::string& sha, std::string_view path) const {
+base::Result<std::string> Repository::read(const std::string& sha, std::string_view path, std::size_t limit) const {
   while (!path.empty() && path.front() == '/') path.remove_prefix(1);
   auto id = FR_TRY(blob_id(sha, path));
   if (!id) return base::fail(base::ErrorKind::kNotFound, fmt::format("no file {}", path));
-  return run({"cat-file", "blob", *id});
+  auto content = run({"cat-file", "blob", *id}, limit);
+  if (!content && content.error().kind() == base::ErrorKind::kLimit)
+    return base::fail(base::ErrorKind::kLimit, fmt::format("{} is larger than {} bytes", path, limit));
+  return content;
 }
 
 base::Result<std::vector<std::string>> Repository::list(const std::string& sha) const {
@@ -218,7 +234,9 @@ base::Result<std::optional<std::vector<std::string>>> Repository::changed(const 
                                                                           const std::string& to) const {
   using Paths = std::optional<std::vector<std::string>>;
   if (!is_sha(from) || from == kZeroSha || !run({"cat-file", "-e", from + "^{commit}"})) return Paths();
-  return Paths(zero_separated(FR_TRY(run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to}))));
+  auto paths = run({"diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to});
+  if (!paths && paths.error().kind() == base::ErrorKind::kLimit) return Paths(); // anything may have changed
+  return Paths(zero_separated(FR_TRY(std::move(paths))));
 }
 
 base::Result<std::vector<std::string>> Repository::changed_since(std::string_view ref, const std::string& sha) const {

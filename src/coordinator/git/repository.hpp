@@ -15,6 +15,7 @@
 
 namespace coordinator::git {
 
+inline constexpr std::size_t kPushLimit = std::size_t{5} << 30; // bytes of a push, packed
 inline constexpr std::string_view kZeroSha = "0000000000000000000000000000000000000000";
 
 // Directory of a project's repository below the data directory; it follows the project's id, so renames move nothing.
@@ -49,7 +50,8 @@ class Repository {
   // Short names below refs/<kind>: "heads" or "tags", the youngest first.
   base::Result<std::vector<std::string>> names(std::string_view kind) const;
   base::Result<Commit> commit(const std::string& sha) const;
-  base::Result<std::string> read(const std::string& sha, std::string_view path) const; // kNotFound
+  // kNotFound; kLimit when it is larger.
+  base::Result<std::string> read(const std::string& sha, std::string_view path, std::size_t limit) const;
   base::Result<std::vector<std::string>> list(const std::string& sha) const;
   base::Result<std::optional<std::string>> blob_id(const std::string& sha, std::string_view path) const;
   base::Result<std::optional<std::string>> last_commit(const std::string& sha, std::string_view path) const;
@@ -65,16 +67,21 @@ class Repository {
   base::Status set_head(std::string_view branch) const;
 
  private:
-  base::Result<std::string> run(std::vector<std::string> arguments) const;
+  static constexpr std::size_t kOutputLimit = 64u << 20;
+  base::Result<std::string> run(std::vector<std::string> arguments, std::size_t limit = kOutputLimit) const;
   std::string path_;
   std::vector<std::string> environment_;
 };
+
+inline constexpr std::size_t kLargestConfig = 2u << 20; // bytes of a file of the configuration; GitLab's limit
 
 // The tree of one commit, for ci::compile().
 class CommitFiles final : public ci::ProjectFiles {
  public:
   CommitFiles(const Repository& repository, std::string sha) : repository_(repository), sha_(std::move(sha)) {}
-  base::Result<std::string> read(std::string_view path) override { return repository_.read(sha_, path); }
+  base::Result<std::string> read(std::string_view path) override {
+    return repository_.read(sha_, path, kLargestConfig);
+  }
   base::Result<std::vector<std::string>> list() override { return repository_.list(sha_); }
   base::Result<std::optional<std::string>> blob_id(std::string_view path) override {
     return repository_.blob_id(sha_, path);

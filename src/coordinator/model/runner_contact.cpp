@@ -1,4 +1,6 @@
 // Contact: what runners and their managers say about themselves, and when.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -26,7 +28,14 @@ std::string executor_name(const json::Value& info) {
   return std::ranges::find(known, name) != std::end(known) ? name : "unknown";
 }
 
-json::Value object_or_empty(const json::Value& value) { return value.is_object() ? value : json::Value::object(); }
+// Some thirty features, or as many labels as a runner may have; whoever holds a token must not fill the database.
+constexpr std::size_t kLargestObject = 16u << 10;
+constexpr std::int64_t kMostManagers = 20'000; // of a runner
+
+std::string object_text(const json::Value& value) {
+  auto text = value.is_object() ? value.dump() : std::string("{}");
+  return text.size() <= kLargestObject ? text : "{}";
+}
 
 constexpr std::array<std::string_view, 8> kDetails = {"version",  "revision", "platform", "architecture",
                                                       "executor", "config",   "features", "labels"};
@@ -38,9 +47,9 @@ std::array<std::string, 8> details_of(const json::Value& info) {
           limited(info, "platform", 255),
           limited(info, "architecture", 255),
           executor_name(info),
-          json::Value::object({{"gpus", info["config"]["gpus"].string_or("")}}).dump(),
-          object_or_empty(info["features"]).dump(),
-          object_or_empty(info["labels"]).dump()};
+          json::Value::object({{"gpus", limited(info["config"], "gpus", 255)}}).dump(),
+          object_text(info["features"]),
+          object_text(info["labels"])};
 }
 
 // The grace of replaced tokens ends when every manager seen lately has come with the new one.
@@ -99,6 +108,11 @@ Outcome<Manager> record_contact(Transaction& tx, const App& app, const Runner& r
   auto row = API_TRY(
       tx.query_one("SELECT * FROM runner_managers WHERE runner_id = ? AND system_id = ?", {runner.id, system_id}));
   if (!row) {
+    if (API_TRY(tx.count("SELECT count(*) FROM runner_managers WHERE runner_id = ?", {runner.id})) >= kMostManagers) {
+      Violations violations;
+      violations.add("base", fmt::format("Maximum number of runner managers ({}) exceeded", kMostManagers));
+      return std::unexpected(violations.as_object());
+    }
     API_CHECK(
         tx.execute("INSERT INTO runner_managers (runner_id, system_id, created_at) VALUES (?, ?, ?) ON CONFLICT "
                    "(runner_id, system_id) DO NOTHING",

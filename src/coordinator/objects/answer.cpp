@@ -18,6 +18,7 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_range(std::string_v
   auto dash = range.find('-');
   auto first = base::parse_int(range.substr(0, dash));
   auto last = dash == std::string_view::npos ? std::nullopt : base::parse_int(range.substr(dash + 1));
+  if (last && *last < 0) return std::nullopt;
   if (!first && last) { // the last n bytes
     first = static_cast<std::int64_t>(size) - std::min<std::int64_t>(*last, static_cast<std::int64_t>(size));
     last.reset();

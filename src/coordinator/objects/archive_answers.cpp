@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "archive/zip_stream.hpp"
 #include "base/log.hpp"
@@ -27,20 +28,35 @@ Reply unreadable(const base::Error& error) {
   return Reply(error);
 }
 
+// A piece behind: the last one is sent only when what follows it, the checksum, was right. A client then sees that its
+// file was cut.
 class FileBody final : public net::StreamBody {
  public:
   FileBody(std::unique_ptr<archive::ZipStream> stream, std::uint64_t length, std::string name)
       : stream_(std::move(stream)), length_(length), name_(std::move(name)) {}
   std::optional<std::uint64_t> length() const override { return length_; }
   ssize_t read(char* buffer, std::size_t size) override {
-    auto got = stream_->read(buffer, size);
-    if (got) return static_cast<ssize_t>(*got);
-    base::log::warning("cannot unpack a file of an archive", {{"file", name_}, {"error", got.error().message()}});
-    return -1;
+    if (!begun_ && !fetch(size)) return -1;
+    begun_ = true;
+    const std::string piece = std::exchange(next_, {}).substr(0, size); // pieces are of one size
+    if (!piece.empty() && !fetch(size)) return -1;
+    piece.copy(buffer, size);
+    return static_cast<ssize_t>(piece.size());
   }
 
  private:
+  bool fetch(std::size_t size) {
+    next_.resize(size);
+    auto got = stream_->read(next_.data(), size);
+    if (!got)
+      base::log::warning("cannot unpack a file of an archive", {{"file", name_}, {"error", got.error().message()}});
+    next_.resize(got.value_or(0));
+    return got.has_value();
+  }
+
   std::unique_ptr<archive::ZipStream> stream_;
+  std::string next_;
+  bool begun_ = false;
   std::uint64_t length_;
   std::string name_;
 };

@@ -107,24 +107,25 @@ Outcome<std::optional<Created>> Service::create(const NewPipeline& request, std:
   if (request.tag) context.pipeline.tag_message = repository.tag_message(request.ref);
   context.changed_paths = API_TRY(repository.changed(context.commit.before_sha, request.sha));
 
-  auto text = repository.read(request.sha, context.project.config_path);
-  if (!text) {
-    if (text.error().kind() != base::ErrorKind::kNotFound) return std::unexpected(Reply(std::move(text.error())));
-    return explain(std::string(kNoConfig));
-  }
+  auto text = repository.read(request.sha, context.project.config_path, git::kLargestConfig);
+  if (!text && text.error().kind() == base::ErrorKind::kNotFound) return explain(std::string(kNoConfig));
+  const bool too_large = !text && text.error().kind() == base::ErrorKind::kLimit;
+  if (!text && !too_large) return std::unexpected(Reply(std::move(text.error())));
 
   git::CommitFiles files(repository, request.sha);
   ci::Compiled compiled;
   std::string status = "created";
   if (request.skip || (request.source == "push" && ci::skip_requested(commit.message))) {
     status = "skipped";
+  } else if (too_large) {
+    status = "failed";
   } else {
     compiled = ci::compile({.text = *text, .path = context.project.config_path, .files = &files}, context);
     if (compiled.outcome == ci::Outcome::kFiltered || compiled.outcome == ci::Outcome::kEmpty)
       return explain(compiled.message);
     if (compiled.outcome == ci::Outcome::kInvalid) status = "failed";
   }
-  std::string errors = joined(compiled.errors);
+  std::string errors = too_large ? text.error().message() : joined(compiled.errors);
   context.pipeline.name = compiled.pipeline.name;
 
   auto id = API_TRY(app_.store.write([&](Transaction& tx) -> base::Result<std::int64_t> {

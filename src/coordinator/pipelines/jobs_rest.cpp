@@ -112,6 +112,7 @@ Outcome<Reply> artifacts_of_ref(Call& call) {
 Route reading(std::string_view summary, std::string_view params) {
   return {.auth = Auth::kOptional,
           .job_token = true,
+          .slow = true,
           .summary = summary,
           .params = params,
           .answers = "200:binary 206:binary 302 416 422"};
@@ -211,7 +212,7 @@ void register_jobs(Api& api, const std::shared_ptr<Work>& work) {
   api.get("/projects/:id/jobs/:job_id", show_job,
           {.auth = Auth::kOptional, .summary = "One job", .answers = "200:Job"});
   api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return show_trace(work, call); },
-          {.auth = Auth::kOptional, .summary = "A job's log", .answers = "200:plain 206:plain 416"});
+          {.auth = Auth::kOptional, .slow = true, .summary = "A job's log", .answers = "200:plain 206:plain 416"});
   register_artifacts(api);
   api.remove("/projects/:id/jobs/:job_id/artifacts",
              [](Call& call) {

@@ -190,6 +190,7 @@ void register_runner_identity(Api& api) {
               .answers = "204 403 412 422"});
   api.post("/runners/verify", verify_runner,
            {.auth = Auth::kNone,
+            .max_body = 64 << 10,
             .summary = "Check a runner's token and make its manager known",
             .params = "token:text system_id:text info:object",
             .answers = "200:NewRunner 403 422"});

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/strings.hpp"
+#include "base/utf8.hpp"
 #include "ci/duration.hpp"
 #include "ci/pipeline.hpp"
 #include "ci/reports.hpp"
@@ -26,6 +27,8 @@ namespace coordinator {
 namespace {
 
 constexpr std::size_t kUploadLimit = std::size_t{5} << 30;
+constexpr std::size_t kFrame = 1u << 20; // what a form may have around its file
+constexpr std::size_t kLongestName = 255;
 
 const std::set<std::string, std::less<>> kGzipTypes = {
     "junit",  "metrics",   "metrics_referee", "network_referee", "dotenv",         "cobertura",
@@ -108,7 +111,7 @@ base::Result<std::string> access_of(const Row& job) {
 Outcome<Reply> record(Transaction& tx, const std::shared_ptr<Work>& work, Call& call, const Upload& upload,
                       const objects::Artifacts::Stored& stored, const std::string& dotenv) {
   auto id = call.path_id("id").value_or(0);
-  auto job = API_TRY(authenticate_job(tx, call, work->limits, id, AllowPending::kNo));
+  auto job = API_TRY(authenticate_job(tx, call, work->limits, id, AllowPending::kNo, JobCall::kCounted));
   auto before =
       API_TRY(tx.query_one("SELECT id, sha256 FROM artifacts WHERE job_id = ? AND file_type = ?", {id, upload.type}));
   if (before) {
@@ -146,12 +149,36 @@ Outcome<Reply> save(const std::shared_ptr<Work>& work, Call& call, const Upload&
   return reply;
 }
 
+// The most bytes of a file; nullopt: no limit.
+Outcome<std::optional<std::uint64_t>> largest_file(Transaction& tx, const std::shared_ptr<Work>& work) {
+  const std::int64_t megabytes = API_TRY(work->limits.get(tx, "max_artifacts_size"));
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  if (megabytes <= 0) return std::optional<std::uint64_t>();
+  return std::optional(static_cast<std::uint64_t>(std::min(megabytes, kMost)) << 20);
+}
+
+// Who may not upload, or wants to upload too much, is told before the body is taken in.
+Outcome<std::optional<std::size_t>> admit_upload(const std::shared_ptr<Work>& work, Call& call) {
+  return call.app.store.read([&](Transaction& tx) -> Outcome<std::optional<std::size_t>> {
+    API_CHECK(authenticate_job(tx, call, work->limits, call.path_id("id").value_or(0), AllowPending::kNo));
+    const auto limit = API_TRY(largest_file(tx, work));
+    return limit ? std::optional<std::size_t>(*limit + kFrame) : std::nullopt;
+  });
+}
+
+// The uploader's word for the file: a last segment that any database and header can hold.
+std::string shown_name(const std::string& given) {
+  std::string name = base::repair_utf8(sys::base_name(given));
+  std::erase_if(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (name.size() > kLongestName) name = base::repair_utf8(name.substr(0, kLongestName));
+  return name.empty() ? "file" : name;
+}
+
 Outcome<Reply> upload(const std::shared_ptr<Work>& work, Call& call) {
   auto id = call.path_id("id").value_or(0);
-  // The right to upload is checked before the body is looked at.
-  auto limit = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::int64_t> {
-    API_CHECK(authenticate_job(tx, call, work->limits, id, AllowPending::kNo));
-    return work->limits.get(tx, "max_artifacts_size");
+  auto limit = API_TRY(call.app.store.read([&](Transaction& tx) -> Outcome<std::optional<std::uint64_t>> {
+    API_CHECK(authenticate_job(tx, call, work->limits, id, AllowPending::kNo, JobCall::kCounted));
+    return API_TRY(largest_file(tx, work));
   }));
   auto parts = net::parse_multipart_file(call.request.body_file, call.header("Content-Type"));
   if (!parts) return std::unexpected(bad_request(parts.error().message()));
@@ -162,7 +189,7 @@ Outcome<Reply> upload(const std::shared_ptr<Work>& work, Call& call) {
     if (!part.header.has_filename) fields[part.header.name] = part.value;
   }
   if (file == nullptr) return std::unexpected(bad_request("Missing artifacts file!"));
-  if (limit > 0 && file->size > static_cast<std::uint64_t>(limit) << 20) return std::unexpected(too_large());
+  if (limit && file->size > *limit) return std::unexpected(too_large());
   auto field = [&](const char* name, std::string fallback) {
     auto value = call.params.text(name);
     if (value && !value->empty()) return *value;
@@ -171,7 +198,7 @@ Outcome<Reply> upload(const std::shared_ptr<Work>& work, Call& call) {
   Upload request{.type = field("artifact_type", "archive"),
                  .format = field("artifact_format", "zip"),
                  .expire_in = field("expire_in", ""),
-                 .filename = sys::base_name(file->header.filename)};
+                 .filename = shown_name(file->header.filename)};
   if (!kGzipTypes.contains(request.type) && !kZipTypes.contains(request.type) && !kRawTypes.contains(request.type))
     return std::unexpected(invalid_parameters({"artifact_type does not have a valid value"}));
   API_CHECK(check_format(request));
@@ -216,11 +243,14 @@ void register_runner_artifacts(Api& api, const std::shared_ptr<Work>& work) {
             .max_body = kUploadLimit,
             .spool = true,
             .parse_body = false,
+            .admit = [work](Call& call) { return admit_upload(work, call); },
+            .slow = true,
             .summary = "Upload artifacts (by runners)",
             .params = "token:text file:file artifact_type:text artifact_format:text expire_in:text accessibility:text",
             .answers = "201:any 403 413 429"});
   api.get("/jobs/:id/artifacts", [](Call& call) { return download(call); },
           {.auth = Auth::kNone,
+           .slow = true,
            .summary = "Download a job's artifacts (by runners)",
            .params = "token:text direct_download:bool",
            .answers = "200:binary 206:binary 401 403 404 416 429"});

@@ -45,7 +45,7 @@ Outcome<json::Value> features_json(Transaction& tx) {
 
 // Sets the cookie again: the first visit gets one, a remembered session's lives on.
 Outcome<Reply> context(Call& call) {
-  auto secret = session_secret(call.request);
+  auto secret = session_secret(call.app, call.request);
   std::optional<std::int64_t> remembered;
   const bool fresh = secret.empty();
   if (fresh) secret = new_session_secret();
@@ -71,7 +71,7 @@ Outcome<Reply> context(Call& call) {
     return {};
   }));
   Reply reply = json_reply(200, body);
-  if (fresh || remembered) reply.headers.set("Set-Cookie", session_cookie(call.app, secret, remembered));
+  if (fresh || remembered) reply.headers.set("Set-Cookie", session_cookie(call.app, call.request, secret, remembered));
   return reply;
 }
 

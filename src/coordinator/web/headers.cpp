@@ -23,7 +23,7 @@ bool begins_with_path(std::string_view target, std::string_view path) {
 
 } // namespace
 
-void add_security_headers(const App& app, net::Headers& headers) {
+void add_security_headers(bool https, net::Headers& headers) {
   headers.set("Content-Security-Policy", kPolicy);
   headers.set("X-Content-Type-Options", "nosniff");
   headers.set("X-Frame-Options", "DENY");
@@ -33,7 +33,7 @@ void add_security_headers(const App& app, net::Headers& headers) {
   headers.set("Permissions-Policy",
               "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), "
               "usb=()");
-  if (app.url.starts_with("https://")) headers.set("Strict-Transport-Security", "max-age=31536000");
+  if (https) headers.set("Strict-Transport-Security", "max-age=31536000");
 }
 
 std::string safe_redirect(std::string_view target) {

@@ -9,8 +9,8 @@
 
 namespace coordinator::web {
 
-// Against framing, sniffing, foreign scripts and leaking addresses; HSTS when the external URL is https.
-void add_security_headers(const App& app, net::Headers& headers);
+// Against framing, sniffing, foreign scripts and leaking addresses; HSTS for those who came by https.
+void add_security_headers(bool https, net::Headers& headers);
 
 // The path (with query) if it leads to a page of ours, else "/": no other origin, nothing a browser would read as one
 // ("//x", "/\x"), no control characters, no API.

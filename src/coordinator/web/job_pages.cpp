@@ -35,8 +35,8 @@ Outcome<json::Value> runner_summary(Transaction& tx, const Call& call, const Row
 
 Outcome<json::Value> artifacts_json(Transaction& tx, const Call& call, const pipelines::Found& found) {
   const auto id = found.row.integer("id");
-  const auto rows = API_TRY(
-      tx.query("SELECT file_type, filename, size, access FROM artifacts WHERE job_id = ? ORDER BY id", {id}));
+  const auto rows =
+      API_TRY(tx.query("SELECT file_type, filename, size, access FROM artifacts WHERE job_id = ? ORDER BY id", {id}));
   const auto expire_at = found.row.optional_integer("artifacts_expire_at");
   const bool expired = expire_at && *expire_at <= call.now();
   if (rows.empty() && !expired) return json::Value();
@@ -189,8 +189,9 @@ Outcome<Reply> list_artifacts(Call& call) {
 
 void register_job_pages(Api& api, const std::shared_ptr<Work>& work) {
   api.get("/projects/:id/jobs/:job_id", show_job, {.root = kWebRoot});
-  api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return tail_log(work, call); }, {.root = kWebRoot});
-  api.get("/projects/:id/jobs/:job_id/artifacts", list_artifacts, {.root = kWebRoot});
+  api.get("/projects/:id/jobs/:job_id/trace", [work](Call& call) { return tail_log(work, call); },
+          {.slow = true, .root = kWebRoot});
+  api.get("/projects/:id/jobs/:job_id/artifacts", list_artifacts, {.slow = true, .root = kWebRoot});
 }
 
 } // namespace coordinator::web

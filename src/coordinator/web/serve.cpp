@@ -81,11 +81,11 @@ class Pages {
 
   // The same document for every page; the front end asks for the rest.
   Reply document(int status, const net::Request& request) const {
-    auto secret = session_secret(request);
+    auto secret = session_secret(app_, request);
     Reply reply = text_reply(status, "", "text/html; charset=utf-8");
     if (secret.empty()) {
       secret = new_session_secret();
-      reply.headers.set("Set-Cookie", session_cookie(app_, secret));
+      reply.headers.set("Set-Cookie", session_cookie(app_, request, secret));
     }
     reply.body = document_;
     if (csrf_at_ != std::string_view::npos) reply.body.insert(csrf_at_, csrf_token(secret));
@@ -108,7 +108,7 @@ net::Handler page_handler(App& app, std::string_view pack) {
   const auto pages = std::make_shared<Pages>(app, assets ? std::move(*assets) : Assets());
   return [&app, pages](const net::Request& request, const net::Responder& responder) {
     auto response = pages->answer(request);
-    add_security_headers(app, response.headers);
+    add_security_headers(reached_by_https(app, request), response.headers);
     if (!response.headers.contains("Cache-Control")) response.headers.set("Cache-Control", "no-store");
     responder.send(std::move(response));
   };

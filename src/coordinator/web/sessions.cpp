@@ -42,13 +42,18 @@ base::Status touch(App& app, const Row& session, std::string_view ip) {
 
 } // namespace
 
-std::string session_secret(const net::Request& request) {
+bool reached_by_https(const App& app, const net::Request& request) {
+  return request.https || app.url.starts_with("https://");
+}
+
+std::string session_secret(const App& app, const net::Request& request) {
+  const auto wanted = reached_by_https(app, request) ? kSecureSessionCookie : kSessionCookie;
   for (const auto& [name, value] : request.headers) {
     if (!base::equals_ignore_case(name, "Cookie")) continue;
     for (const auto& pair : base::split(value, ';')) {
       const auto text = base::trim(pair);
       const auto equals = text.find('=');
-      if (equals == std::string_view::npos || text.substr(0, equals) != kSessionCookie) continue;
+      if (equals == std::string_view::npos || text.substr(0, equals) != wanted) continue;
       if (is_secret(text.substr(equals + 1))) return std::string(text.substr(equals + 1));
     }
   }
@@ -77,7 +82,7 @@ bool same_origin(const App& app, const net::Request& request) {
 }
 
 bool guarded_request(const App& app, const net::Request& request, const Params& params) {
-  const auto secret = session_secret(request);
+  const auto secret = session_secret(app, request);
   if (secret.empty() || !same_origin(app, request)) return false;
   std::string given(request.header("X-CSRF-Token"));
   if (given.empty()) given = params.raw("authenticity_token").string_or("");
@@ -85,7 +90,7 @@ bool guarded_request(const App& app, const net::Request& request, const Params& 
 }
 
 Outcome<Identity> session_identity(App& app, const net::Request& request, const Params& params) {
-  const auto secret = session_secret(request);
+  const auto secret = session_secret(app, request);
   if (secret.empty()) return Identity{};
   if (changes_something(request.method) && !guarded_request(app, request, params)) return Identity{};
   const auto digest = token_digest(secret);
@@ -115,10 +120,10 @@ base::Result<NewSession> create_session(Transaction& tx, const App& app, std::in
   const auto life = remember ? kRememberedLife : minutes * 60'000;
   NewSession out{.secret = new_session_secret(), .cookie_seconds = {}};
   if (remember) out.cookie_seconds = life / 1000;
-  FR_CHECK(tx.execute(
-      "INSERT INTO sessions (user_id, digest, csrf_digest, created_at, expires_at, ip, last_used_at, life) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-      {user_id, token_digest(out.secret), token_digest(csrf_token(out.secret)), now, now + life, ip, now, life}));
+  FR_CHECK(
+      tx.execute("INSERT INTO sessions (user_id, digest, created_at, expires_at, ip, last_used_at, life) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 {user_id, token_digest(out.secret), now, now + life, ip, now, life}));
   FR_CHECK(
       tx.execute("DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions WHERE user_id = ? "
                  "ORDER BY id DESC LIMIT ?)",
@@ -136,10 +141,13 @@ base::Status end_other_sessions(Transaction& tx, std::int64_t user_id, std::int6
   return {};
 }
 
-std::string session_cookie(const App& app, std::string_view secret, std::optional<std::int64_t> seconds) {
-  auto cookie = fmt::format("{}={}; Path=/; HttpOnly; SameSite=Lax", kSessionCookie, secret);
+std::string session_cookie(const App& app, const net::Request& request, std::string_view secret,
+                           std::optional<std::int64_t> seconds) {
+  const bool https = reached_by_https(app, request);
+  auto cookie =
+      fmt::format("{}={}; Path=/; HttpOnly; SameSite=Lax", https ? kSecureSessionCookie : kSessionCookie, secret);
   if (seconds) cookie += fmt::format("; Max-Age={}", *seconds);
-  if (app.url.starts_with("https://")) cookie += "; Secure";
+  if (https) cookie += "; Secure";
   return cookie;
 }
 

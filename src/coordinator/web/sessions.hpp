@@ -18,10 +18,14 @@
 namespace coordinator::web {
 
 inline constexpr std::string_view kSessionCookie = "_forerunner_session";
+// On https: a name that browsers take from this host only, so that no neighbour in the domain plants a session.
+inline constexpr std::string_view kSecureSessionCookie = "__Host-forerunner_session";
 inline constexpr std::int64_t kRememberedLife = 14LL * 24 * 3600 * 1000; // "remember me", since the last use
 
+// The browser reached us by https, be it through a proxy.
+bool reached_by_https(const App& app, const net::Request& request);
 // The secret of the request's cookie; "" when there is none or it cannot be one of ours.
-std::string session_secret(const net::Request& request);
+std::string session_secret(const App& app, const net::Request& request);
 std::string new_session_secret();
 std::string csrf_token(std::string_view secret); // of a secret
 
@@ -45,6 +49,7 @@ base::Status end_session(Transaction& tx, std::int64_t session_id);
 base::Status end_other_sessions(Transaction& tx, std::int64_t user_id, std::int64_t session_id);
 
 // Value of a Set-Cookie header.
-std::string session_cookie(const App& app, std::string_view secret, std::optional<std::int64_t> seconds = std::nullopt);
+std::string session_cookie(const App& app, const net::Request& request, std::string_view secret,
+                           std::optional<std::int64_t> seconds = std::nullopt);
 
 } // namespace coordinator::web

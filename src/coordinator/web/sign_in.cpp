@@ -1,11 +1,16 @@
 // Signing in and out, one's own password, name and sessions.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <semaphore>
+#include <thread>
 
 #include "base/log.hpp"
+#include "base/strings.hpp"
 #include "coordinator/model/audit.hpp"
 #include "coordinator/model/settings.hpp"
 #include "coordinator/model/users.hpp"
@@ -14,6 +19,7 @@
 #include "coordinator/web/register.hpp"
 #include "coordinator/web/sessions.hpp"
 #include "coordinator/web/throttle.hpp"
+#include "net/address.hpp"
 
 namespace coordinator::web {
 namespace {
@@ -22,6 +28,7 @@ constexpr std::size_t kLongestLogin = 255;
 constexpr std::size_t kLongestPassword = 1024;
 constexpr std::size_t kBodyLimit = 16 << 10;
 constexpr auto kHashPatience = std::chrono::seconds(10);
+constexpr std::size_t kLanes = 64;
 
 // One text for a wrong name, a wrong password, a blocked user and one without a password.
 Reply wrong() { return message_reply(401, "Invalid login or password."); }
@@ -31,9 +38,16 @@ Reply throttled(std::int64_t seconds) {
       .header("Retry-After", std::to_string(std::max<std::int64_t>(1, seconds)));
 }
 
-// A hash takes 64 MiB: a few at a time, whoever asks.
+// A hash takes 64 MiB and a processor: a few at a time, whoever asks, and one of an account, so that right passwords at
+// the same time are not counted as guesses.
 class Hashing {
  public:
+  using Lane = std::unique_lock<std::timed_mutex>;
+  Outcome<Lane> lane(std::string_view login) {
+    Lane out(lanes_[std::hash<std::string>()(base::to_lower(login)) % kLanes], kHashPatience);
+    if (!out.owns_lock()) return std::unexpected(unavailable("too many sign-ins at once"));
+    return out;
+  }
   Outcome<bool> verify(std::string_view hash, std::string_view password) {
     if (!places_.try_acquire_for(kHashPatience)) return std::unexpected(unavailable("too many sign-ins at once"));
     const bool right = verify_password(hash, password);
@@ -48,7 +62,8 @@ class Hashing {
   }
 
  private:
-  std::counting_semaphore<4> places_{4};
+  std::counting_semaphore<4> places_{std::clamp<std::ptrdiff_t>(std::thread::hardware_concurrency() / 2, 1, 4)};
+  std::array<std::timed_mutex, kLanes> lanes_;
 };
 using Hasher = std::shared_ptr<Hashing>;
 
@@ -74,19 +89,21 @@ json::Value signed_in_json(const App& app, const model::User& user, std::string_
 Outcome<std::monostate> check_address(Call& call) {
   const auto limit = API_TRY(
       call.app.store.read([&](Transaction& tx) { return model::setting_integer(tx, "sign_in_attempts_per_address"); }));
-  const int wait = call.app.limiter.hit("sign-in", call.request.remote_address, limit, call.now());
+  const int wait = call.app.limiter.hit("sign-in", net::address_block(call.request.remote_address), limit, call.now());
   if (wait > 0) return std::unexpected(throttled(wait));
   return {};
 }
 
 // Books the attempt, then tries the password; the account when it is right.
 Outcome<Account> check_password(Call& call, const Hasher& hasher, std::string_view login, std::string_view password) {
-  std::string key;
+  const auto lane = API_TRY(hasher->lane(login));
+  Attempt attempt;
   std::int64_t wait = 0;
   auto account = API_TRY(call.app.store.write([&](Transaction& tx) -> Outcome<Account> {
     auto found = API_TRY(find_account(tx, login));
-    key = throttle_key(found.user ? std::optional(found.user->id) : std::nullopt, login);
-    wait = API_TRY(book_attempt(tx, key, call.now()));
+    attempt =
+        attempt_for(found.user ? std::optional(found.user->id) : std::nullopt, login, call.request.remote_address);
+    wait = API_TRY(book_attempt(tx, attempt, call.now()));
     return found;
   }));
   if (wait > 0) return std::unexpected(throttled(wait));
@@ -96,7 +113,7 @@ Outcome<Account> check_password(Call& call, const Hasher& hasher, std::string_vi
     base::log::info("sign-in refused", {{"address", call.request.remote_address}});
     return std::unexpected(wrong());
   }
-  API_CHECK(call.app.store.write([&](Transaction& tx) { return forget_attempts(tx, key); }));
+  API_CHECK(call.app.store.write([&](Transaction& tx) { return forget_attempt(tx, attempt, call.now()); }));
   return account;
 }
 
@@ -112,7 +129,7 @@ Outcome<Reply> sign_in(Call& call, const Hasher& hasher) {
   API_CHECK(check_address(call));
   if (login.size() > kLongestLogin || password.size() > kLongestPassword) return std::unexpected(wrong());
   const auto account = API_TRY(check_password(call, hasher, login, password));
-  const auto old = session_secret(call.request);
+  const auto old = session_secret(call.app, call.request);
   return call.app.store.write([&](Transaction& tx) -> Outcome<Reply> {
     // Between the look and now the account may have been blocked or its password changed.
     const auto row = API_TRY(tx.query_one("SELECT * FROM users WHERE id = ?", {account.user->id}));
@@ -129,7 +146,8 @@ Outcome<Reply> sign_in(Call& call, const Hasher& hasher) {
     API_CHECK(model::audit(tx, call, "user_signed_in", model::subject_of(*account.user)));
     auto body = signed_in_json(call.app, *account.user, session.secret);
     body.set("redirect", safe_redirect(target));
-    return json_reply(200, body).header("Set-Cookie", session_cookie(call.app, session.secret, session.cookie_seconds));
+    return json_reply(200, body).header("Set-Cookie",
+                                        session_cookie(call.app, call.request, session.secret, session.cookie_seconds));
   });
 }
 
@@ -137,13 +155,13 @@ Outcome<Reply> sign_out(Call& call) {
   if (!guarded_request(call.app, call.request, call.params)) {
     return std::unexpected(forbidden("Reload the page and try again."));
   }
-  const auto digest = token_digest(session_secret(call.request));
+  const auto digest = token_digest(session_secret(call.app, call.request));
   API_CHECK(call.app.store.write([&](Transaction& tx) { //
     return tx.execute("DELETE FROM sessions WHERE digest = ?", {digest});
   }));
   const auto secret = new_session_secret();
   return json_reply(200, json::Value::object({{"csrf_token", csrf_token(secret)}, {"redirect", "/users/sign_in"}}))
-      .header("Set-Cookie", session_cookie(call.app, secret));
+      .header("Set-Cookie", session_cookie(call.app, call.request, secret));
 }
 
 Reply field_error(std::string_view field, std::string text) {
@@ -189,7 +207,7 @@ Outcome<Reply> change_password(Call& call, const Hasher& hasher) {
     const auto session = API_TRY(create_session(tx, call.app, user_id, call.request.remote_address, remembered));
     API_CHECK(model::audit(tx, call, "user_password_changed", model::subject_of(*account->user)));
     return json_reply(200, json::Value::object({{"csrf_token", csrf_token(session.secret)}}))
-        .header("Set-Cookie", session_cookie(call.app, session.secret, session.cookie_seconds));
+        .header("Set-Cookie", session_cookie(call.app, call.request, session.secret, session.cookie_seconds));
   });
 }
 
@@ -235,10 +253,12 @@ Outcome<Reply> remove_session(Call& call) {
 void register_sign_in(Api& api) {
   const auto hasher = std::make_shared<Hashing>();
   const Route open{.auth = Auth::kNone, .max_body = kBodyLimit, .root = kWebRoot};
+  const Route hashing{.auth = Auth::kNone, .max_body = kBodyLimit, .slow = true, .root = kWebRoot};
+  const Route user_hashing{.max_body = kBodyLimit, .slow = true, .root = kWebRoot};
   const Route user{.max_body = kBodyLimit, .root = kWebRoot};
-  api.post("/session", [hasher](Call& call) { return sign_in(call, hasher); }, open);
+  api.post("/session", [hasher](Call& call) { return sign_in(call, hasher); }, hashing);
   api.remove("/session", sign_out, open);
-  api.put("/password", [hasher](Call& call) { return change_password(call, hasher); }, user);
+  api.put("/password", [hasher](Call& call) { return change_password(call, hasher); }, user_hashing);
   api.put("/profile", change_profile, user);
   api.get("/sessions", list_sessions, user);
   api.remove("/sessions/:id", remove_session, user);

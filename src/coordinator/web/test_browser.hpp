@@ -34,7 +34,7 @@ class Browser {
     request.url = server_.server().address() + path;
     request.follow_redirects = false;
     request.headers = std::move(headers);
-    if (!cookie.empty()) request.headers.emplace_back("Cookie", fmt::format("{}={}", kSessionCookie, cookie));
+    if (!cookie.empty()) request.headers.emplace_back("Cookie", fmt::format("{}={}", cookie_name, cookie));
     if (!csrf.empty()) request.headers.emplace_back("X-CSRF-Token", csrf);
     if (body) {
       request.headers.emplace_back("Content-Type", "application/json");
@@ -65,6 +65,7 @@ class Browser {
   }
   bool signed_in() { return get("/-/web/context").body["user"].is_object(); }
 
+  std::string cookie_name{kSessionCookie};
   std::string cookie;
   std::string csrf;
   std::string set_cookie; // the last header
@@ -75,6 +76,7 @@ class Browser {
     if (header.empty()) return;
     set_cookie = header;
     const auto from = header.find('=') + 1;
+    cookie_name = header.substr(0, from - 1);
     cookie = header.substr(from, header.find(';') - from);
   }
 
