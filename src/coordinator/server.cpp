@@ -30,6 +30,7 @@ namespace {
 net::ServerOptions http_options(const Options& options, const DataDir& data_dir, net::TrustedProxies proxies) {
   net::ServerOptions http;
   http.trusted_proxies = std::move(proxies);
+  http.slow_threads = 64; // more than git ever takes (git/http.cpp), so that uploads and sign-ins find one
   http.threads = options.threads;
   http.spool_dir = data_dir.spool();
   http.server_name = "forerunner";

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../coordinator"))
@@ -87,7 +88,6 @@ def free_port():
 def start_at(server):
     """As start(), for a server whose external URL is not its address."""
     import subprocess
-    import time
     server.process = subprocess.Popen(
         [server.program, "coordinator", "--listen", f"127.0.0.1:{server.port}", "--data-dir", server.directory + "/data",
          *server.arguments], stdout=subprocess.PIPE, stderr=open(server.directory + "/coordinator.log", "a"), text=True,
@@ -123,9 +123,10 @@ def main():
             for name, case in inspect.getmembers(module, inspect.isfunction):
                 if not name.startswith("case_") or (wanted and name[5:] not in wanted):
                     continue
+                start = time.monotonic()
                 try:
                     case(world) if inspect.signature(case).parameters else case()
-                    print(f"ok    {name[5:]}", flush=True)
+                    print(f"ok    {name[5:]} ({time.monotonic() - start:.1f} s)", flush=True)
                 except Exception:  # one case must not hide the others
                     failed += 1
                     traceback.print_exc()

@@ -36,7 +36,7 @@ using git::kPushLimit;
 using git::Push;
 
 constexpr std::size_t kMostRefs = 10'000; // of one push, its options included
-constexpr std::size_t kMostProcesses = 100;
+constexpr std::size_t kMostProcesses = 48; // each may hold a slow thread
 
 // The coordinator's side of the hooks: collects what a hook sends until "end", answers, is ready for the next.
 class HookChannel {

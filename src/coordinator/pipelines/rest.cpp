@@ -235,11 +235,14 @@ Outcome<Reply> lint_ref(Call& call) {
   const auto& project = found.project;
   auto sha = commit_of(call.app, project, given.value_or(older.value_or(project.default_branch)));
   if (!sha) return std::unexpected(not_found("Commit"));
-  auto text = git::Repository(call.app, project.id)
-                  .read(*sha, project.ci_config_path.empty() ? ".gitlab-ci.yml" : project.ci_config_path);
+  auto text =
+      git::Repository(call.app, project.id)
+          .read(*sha, project.ci_config_path.empty() ? ".gitlab-ci.yml" : project.ci_config_path, git::kLargestConfig);
   if (!text) {
+    const bool too_large = text.error().kind() == base::ErrorKind::kLimit;
+    const auto error = too_large ? text.error().message() : "Please provide content of .gitlab-ci.yml";
     return json_reply(200, json::Value::object({{"valid", false},
-                                                {"errors", json::Array{"Please provide content of .gitlab-ci.yml"}},
+                                                {"errors", json::Array{error}},
                                                 {"warnings", json::Value::array()},
                                                 {"merged_yaml", nullptr},
                                                 {"includes", json::Value::array()}}));
