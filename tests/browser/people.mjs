@@ -196,5 +196,13 @@ export const peopleWalks = {
     await tab.settled();
     check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'a project is wider than a phone');
     await tab.accessible('a project on a phone, dark');
+    for (const width of [360, 800, 1000]) { // tables become cards before they grow wider than their room
+      await page.setViewportSize({ width, height: 780 });
+      for (const address of ['/admin/runners', '/admin/users', '/admin/audit_log']) {
+        await tab.go(address);
+        await page.getByRole('table').or(page.getByText('Get started with runners')).first().waitFor();
+        check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${address} is wider than ${width} pixels`);
+      }
+    }
   },
 };
