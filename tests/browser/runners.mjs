@@ -189,6 +189,7 @@ export const runnerWalks = {
       const text = await row.innerText();
       for (const part of [version, 'Online', 'linux', '127.0.0.1', 'shell']) check(text.includes(part), `${part} is missing in ${text}`);
     }
+    await managers.getByRole('row').filter({ hasText: 's_aaaaaaaaaaaa' }).getByText(/^Upgrade (available|recommended)$/).waitFor();
     await tab.accessible('the page of a runner');
     equal(await managers.getByText('Possible clone').count(), 0, 'a warning of clones without reason');
     for (const version of ['18.1.0', '19.4.0', '18.1.0']) await coordinator.contact(made.token, 's_bbbbbbbbbbbb', version);
