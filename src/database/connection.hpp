@@ -27,6 +27,8 @@ class Connection {
 
   // Waits until no other transaction holds `name`; until the end of the transaction.
   virtual base::Status lock(std::string_view name) = 0;
+  // This transaction's commit need not wait for the disk.
+  virtual base::Status relax() = 0;
   // Tells the other processes after the commit.
   virtual base::Status notify(std::string_view channel, std::string_view payload) = 0;
   // The transaction lost against another one; running it again may succeed.

@@ -280,6 +280,8 @@ base::Status PostgresConnection::lock(std::string_view name) {
   return {};
 }
 
+base::Status PostgresConnection::relax() { return plain("SET LOCAL synchronous_commit = off"); }
+
 base::Status PostgresConnection::notify(std::string_view channel, std::string_view payload) {
   if (payload.size() > kLongestNotice) {
     return base::fail(base::ErrorKind::kLimit, fmt::format("a notice of {} bytes is too long", payload.size()));

@@ -41,6 +41,7 @@ class PostgresConnection final : public Connection {
   base::Status rollback() override;
   base::Result<std::vector<Row>> run(std::string_view sql, const Binds& binds, std::int64_t* affected) override;
   base::Status lock(std::string_view name) override;
+  base::Status relax() override;
   base::Status notify(std::string_view channel, std::string_view payload) override;
   bool should_retry() const override { return lost_to_another_; }
   bool usable() const override;

@@ -228,6 +228,19 @@ TEST_F(PostgresTest, ADutyGoesToTheNextWhenItsHolderEnds) {
   EXPECT_TRUE(soon([&] { return b_->leads("housekeeping"); }));
 }
 
+TEST_F(PostgresTest, ARelaxedCommitIsOneTransactionsOwn) {
+  const auto waits = [&](bool relaxed) {
+    auto setting = a_->write_shared([&](Transaction& tx) -> base::Result<std::string> {
+      if (relaxed) FR_CHECK(tx.relax());
+      return FR_TRY(tx.query_one("SELECT current_setting('synchronous_commit') AS setting"))->text("setting");
+    });
+    return setting ? *setting : setting.error().message();
+  };
+  const auto usual = waits(false);
+  EXPECT_EQ(waits(true), "off");
+  EXPECT_EQ(waits(false), usual);
+}
+
 TEST_F(PostgresTest, ManyOpenAnEmptyDatabaseAtOnce) {
   schema_ = "test_" + base::random_hex(12);
   std::atomic<int> opened = 0;

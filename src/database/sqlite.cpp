@@ -164,6 +164,7 @@ class SqliteConnection final : public Connection {
   }
 
   base::Status lock(std::string_view) override { return {}; }
+  base::Status relax() override { return {}; }
   base::Status notify(std::string_view, std::string_view) override { return {}; }
   bool should_retry() const override { return false; }
   bool usable() const override { return true; }

@@ -54,6 +54,10 @@ class Transaction {
   // one. What is read after it is what the last holder left. On SQLite there is only one writer: nothing to do.
   base::Status lock(std::string_view kind, std::int64_t id);
 
+  // The commit does not wait for PostgreSQL's disk: should its machine die, what was committed in the last second may
+  // be gone, unless a later commit has waited. For what repairs itself. SQLite never waits.
+  base::Status relax() { return connection_.relax(); }
+
   // Delivered to every Store::subscribe(channel) of every process on this database, if and when this commits. The
   // same channel and payload twice in one transaction may arrive once. Up to 7000 bytes.
   base::Status publish(std::string_view channel, std::string_view payload = "");

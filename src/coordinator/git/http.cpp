@@ -35,7 +35,7 @@ namespace {
 using git::kPushLimit;
 using git::Push;
 
-constexpr std::size_t kMostRefs = 10'000; // of one push, its options included
+constexpr std::size_t kMostRefs = 10'000;  // of one push, its options included
 constexpr std::size_t kMostProcesses = 48; // each may hold a slow thread
 
 // The coordinator's side of the hooks: collects what a hook sends until "end", answers, is ready for the next.

@@ -59,6 +59,7 @@ base::Status Contacts::flush() {
   }
   if (noted.empty()) return {};
   auto written = app_.store.write_shared([&](Transaction& tx) -> base::Status {
+    FR_CHECK(tx.relax());
     // Another process, or a write of its own, may know of a later contact.
     for (const auto& [id, at] : noted.runners)
       FR_CHECK(

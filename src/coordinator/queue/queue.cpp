@@ -229,6 +229,8 @@ bool Queue::assign_some() {
   std::vector<Assignment::Handed> handed;
   std::set<std::int64_t> outdated;
   auto more = app_.store.write_shared([&](Transaction& tx) -> base::Result<bool> {
+    // Forgotten, it is made again: whoever got the job is refused, or acknowledges it with a commit that waits.
+    FR_CHECK(tx.relax());
     Assignment assignment(tx, service_, waiters_);
     bool left = FR_TRY(assignment.run(app_.store.shared() ? kSharedBatch : kBatch));
     handed = std::move(assignment.handed);
