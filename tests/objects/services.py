@@ -139,7 +139,9 @@ class Folder:
         return str(self.root)
 
     def keys(self):
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
+        # Folders may go while one looks, which os.walk takes as it comes.
+        return sorted(os.path.relpath(os.path.join(folder, name), self.root)
+                      for folder, _, names in os.walk(self.root) for name in names)
 
     def stop(self):
         pass
