@@ -11,6 +11,7 @@
 namespace net {
 namespace {
 
+constexpr std::size_t kMaxPadding = 128; // blanks between a boundary and its line's end
 constexpr std::size_t kMaxPartHeader = 16u << 10;
 constexpr std::size_t kMaxParts = 1000;
 
@@ -97,9 +98,11 @@ base::Status MultipartParser::step(bool& progress) {
         buffer_.clear();
         return {};
       }
+      // The limit counts alike however the body comes in pieces.
       auto end = buffer_.find("\r\n");
-      if (end == std::string::npos)
-        return buffer_.size() > 128 ? malformed("no line end after a boundary") : base::Status{};
+      if (end == std::string::npos ? buffer_.size() > kMaxPadding + 1 : end > kMaxPadding)
+        return malformed("no line end after a boundary");
+      if (end == std::string::npos) return {};
       if (!base::trim(std::string_view(buffer_).substr(0, end)).empty()) return malformed("text after a boundary");
       // The line end stays: a part without header fields then ends its header at once.
       consume(end);
@@ -109,11 +112,9 @@ base::Status MultipartParser::step(bool& progress) {
     }
     case State::kHeaders: {
       auto end = buffer_.find("\r\n\r\n");
-      if (end == std::string::npos) {
-        if (buffer_.size() > kMaxPartHeader)
-          return base::fail(base::ErrorKind::kLimit, "multipart body: the header of a part is too long");
-        return {};
-      }
+      if (end == std::string::npos ? buffer_.size() > kMaxPartHeader + 3 : end > kMaxPartHeader)
+        return base::fail(base::ErrorKind::kLimit, "multipart body: the header of a part is too long");
+      if (end == std::string::npos) return {};
       FR_CHECK(begin_part(std::string_view(buffer_).substr(0, end)));
       // Two bytes stay, so that an empty part's boundary is found directly after its header.
       consume(end + 2);

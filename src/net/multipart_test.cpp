@@ -57,6 +57,28 @@ TEST(Multipart, AnyChunkingGivesTheSame) {
   });
 }
 
+TEST(Multipart, LimitsCountAlikeInOnePieceAndInMany) {
+  const auto accepted = [](const std::string& body, std::size_t step) {
+    MultipartParser parser("XX", {.on_part = {}, .on_data = {}, .on_part_end = {}});
+    for (std::size_t at = 0; at < body.size(); at += step) {
+      if (!parser.feed(std::string_view(body).substr(at, step))) return false;
+    }
+    return parser.finish().has_value();
+  };
+  const auto padded = [](std::size_t blanks) {
+    return "--XX" + std::string(blanks, ' ') + "\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--XX--";
+  };
+  const auto headed = [](std::size_t size) {
+    return "--XX\r\nA:" + std::string(size - 4, 'x') + "\r\n\r\nb\r\n--XX--"; // with the line end before it
+  };
+  for (const std::size_t step : {1u, 7u, 1u << 20}) {
+    EXPECT_TRUE(accepted(padded(128), step)) << step;
+    EXPECT_FALSE(accepted(padded(129), step)) << step;
+    EXPECT_TRUE(accepted(headed(16u << 10), step)) << step;
+    EXPECT_FALSE(accepted(headed((16u << 10) + 1), step)) << step;
+  }
+}
+
 TEST(Multipart, MalformedBodies) {
   EXPECT_FALSE(parse_multipart("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nabc", kType));
   EXPECT_FALSE(parse_multipart("", kType));
