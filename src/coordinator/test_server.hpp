@@ -33,6 +33,20 @@ struct TestAnswer {
   std::int64_t id() const { return body["id"].integer_or(0); }
 };
 
+inline TestAnswer answer_to(net::HttpClient& client, const net::HttpRequest& request) {
+  auto response = client.send(request);
+  TestAnswer answer;
+  if (!response) {
+    ADD_FAILURE() << request.method << " " << request.url << ": " << response.error().message();
+    return answer;
+  }
+  answer.status = response->status;
+  answer.text = response->body;
+  answer.headers = response->headers;
+  if (auto parsed = json::parse(response->body)) answer.body = std::move(*parsed);
+  return answer;
+}
+
 class TestServer {
  public:
   static constexpr const char* kRoot = "glpat-root-token-for-tests";
@@ -97,17 +111,7 @@ class TestServer {
       request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
       request.body = what.form;
     }
-    auto response = client_.send(request);
-    TestAnswer answer;
-    if (!response) {
-      ADD_FAILURE() << method << " " << path << ": " << response.error().message();
-      return answer;
-    }
-    answer.status = response->status;
-    answer.text = response->body;
-    answer.headers = response->headers;
-    if (auto parsed = json::parse(response->body)) answer.body = std::move(*parsed);
-    return answer;
+    return answer_to(client_, request);
   }
   TestAnswer get(const std::string& path, const std::string& token = kRoot) {
     return send("GET", path, {.token = token});

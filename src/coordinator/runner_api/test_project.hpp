@@ -163,17 +163,7 @@ class TestProject : public ::testing::Test {
     request.url = server.server().address() + "/api/v4" + path;
     request.headers = std::move(headers);
     request.body = body;
-    auto response = client_.send(request);
-    TestAnswer answer;
-    if (!response) {
-      ADD_FAILURE() << method << " " << path << ": " << response.error().message();
-      return answer;
-    }
-    answer.status = response->status;
-    answer.text = response->body;
-    answer.headers = response->headers;
-    if (auto parsed = json::parse(response->body)) answer.body = std::move(*parsed);
-    return answer;
+    return answer_to(client_, request);
   }
   TestAnswer patch(const Handed& job, const std::string& text, const std::string& range) {
     std::vector<std::pair<std::string, std::string>> headers = {{"JOB-TOKEN", job.token},

@@ -40,16 +40,7 @@ class Browser {
       request.headers.emplace_back("Content-Type", "application/json");
       request.body = body->dump();
     }
-    auto response = client_.send(request);
-    TestAnswer answer;
-    if (!response) {
-      ADD_FAILURE() << method << " " << path << ": " << response.error().message();
-      return answer;
-    }
-    answer.status = response->status;
-    answer.text = response->body;
-    answer.headers = response->headers;
-    if (auto parsed = json::parse(response->body)) answer.body = std::move(*parsed);
+    auto answer = answer_to(client_, request);
     keep_cookie(answer);
     if (answer.body["csrf_token"].is_string()) csrf = answer.body["csrf_token"].as_string();
     return answer;
