@@ -1,27 +1,12 @@
 """What people need around their runners, through python-gitlab as it comes from PyPI: groups, projects, members, tokens,
 variables, protected refs, pipelines and jobs; and what is not there says so. Arguments: URL, administrator's token."""
 
-import datetime
 import os
 import subprocess
-import sys
 import tempfile
 
 import gitlab
-
-url, token = sys.argv[1:]
-root = gitlab.Gitlab(url, private_token=token)
-root.auth()
-in_a_month = (datetime.date.today() + datetime.timedelta(days=30)).isoformat()
-
-
-def fails_with(code, call, *arguments, **named):
-    try:
-        call(*arguments, **named)
-    except gitlab.exceptions.GitlabError as error:
-        assert error.response_code == code, (error.response_code, error)
-        return str(error.error_message)
-    raise AssertionError(f"{call} was to fail with {code}")
+from python_gitlab import fails_with, in_a_month, root, token, url
 
 
 def make_user(name):

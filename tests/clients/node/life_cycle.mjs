@@ -1,18 +1,7 @@
 // A runner's whole life through @gitbeaker/rest, as it comes from npm. Arguments: URL, administrator's token.
 import assert from 'node:assert/strict';
 import { Gitlab } from '@gitbeaker/rest';
-
-const [host, token] = process.argv.slice(2);
-const root = new Gitlab({ host, token });
-const inAMonth = new Date(Date.now() + 30 * 86400e3).toISOString().slice(0, 10);
-
-async function failsWith(status, promise) {
-  let error;
-  await promise.catch((e) => { error = e; });
-  assert.ok(error, `was to fail with ${status}`);
-  assert.equal(error.cause.response.status, status, error.message);
-  return error.cause.description;
-}
+import { failsWith, host, inAMonth, root } from './support.mjs';
 
 const me = await root.Users.showCurrentUser();
 assert.equal(me.username, 'root');
